@@ -1,0 +1,124 @@
+"""Cubes and their layers: what is known of a dataset before a pixel of it is read."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from visiomatic_dask.cube.axes import Axis
+from visiomatic_dask.cube.reader import Reader
+from visiomatic_dask.cube.wcs import LayerWCS
+from visiomatic_dask.errors import InvalidRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One array of a cube, with its description. The last two axes are y and x, in the order of the file.
+
+    Attributes
+    ----------
+    name : str
+        Unique within the cube: the EXTNAME, PRIMARY, or the number of the HDU.
+    reader : Reader
+        Gives the pixels.
+    axes : tuple of Axis
+        In array order, one for every dimension.
+    unit : str
+        Unit of the pixels (BUNIT), or an empty string.
+    header : mapping
+        FITS keywords and values that can be written as JSON; commentary left out.
+    header_text : str
+        The header as it stands in the file, 80 characters a card.
+    wcs : LayerWCS
+        World coordinates; degrades to pixels.
+    warnings : tuple of str
+        What is wrong with the file but did not keep it from opening.
+    """
+
+    name: str
+    reader: Reader
+    axes: tuple[Axis, ...]
+    unit: str
+    header: dict[str, Any] = field(hash=False)
+    header_text: str = field(repr=False)
+    wcs: LayerWCS = field(compare=False)
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape in array order."""
+        return self.reader.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Native-endian dtype of the source."""
+        return self.reader.dtype
+
+    @property
+    def width(self) -> int:
+        """Pixels along x."""
+        return self.shape[-1]
+
+    @property
+    def height(self) -> int:
+        """Pixels along y."""
+        return self.shape[-2]
+
+    @property
+    def channels(self) -> int:
+        """Number of planes: all axes before y and x, flattened, the fastest (NAXIS3) varying first."""
+        return math.prod(self.shape[:-2])
+
+    @property
+    def has_spectral_axis(self) -> bool:
+        """Whether more than one channel lies along a spectral axis."""
+        return any(axis.kind == "spectral" and axis.size > 1 for axis in self.axes)
+
+    def channel_label(self, channel: int) -> str:
+        """Say where a channel is: ``2.53 km/s``, ``115.271 GHz, Q``; degenerate axes are left out."""
+        if not self.axes[:-2]:
+            return str(self.header.get("FILTER", "")) or self.name
+        position = np.unravel_index(channel, self.shape[:-2])
+        parts = [
+            axis.label(int(index))
+            for axis, index in zip(self.axes[:-2], position, strict=True)
+            if axis.size > 1 or axis.kind == "spectral"
+        ]
+        return ", ".join(reversed(parts)) or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Cube:
+    """One opened dataset.
+
+    Attributes
+    ----------
+    name : str
+        What the cube is called in requests and messages.
+    fingerprint : str
+        Tells this version of the cube's files from any other.
+    layers : tuple of Layer
+        In the order of the file; never empty.
+    """
+
+    name: str
+    fingerprint: str
+    layers: tuple[Layer, ...]
+
+    def layer(self, name: str | None = None) -> Layer:
+        """Return a layer by name; without one, the first.
+
+        Raises
+        ------
+        InvalidRequest
+            If there is no layer of that name; the message lists those there are.
+        """
+        if name is None:
+            return self.layers[0]
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise InvalidRequest.value("layer", name, ", ".join(layer.name for layer in self.layers))

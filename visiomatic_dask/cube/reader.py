@@ -1,0 +1,69 @@
+"""What a reader is: the contract between a file format and everything that wants pixels."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visiomatic_dask.cube.window import Window
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """Pixels of one layer, read window by window.
+
+    A reader is a frozen description (a path, an offset, a scale), never an open file: it is hashable, it can be
+    pickled and sent to a worker, and any number of threads may read through one at a time.
+    ``tests/contracts/reader_contract.py`` is the suite that every reader passes.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the layer, in array order; the last two axes are y and x."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Native-endian dtype of what `read` returns: the precision of the source."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Fingerprint of the files behind the layer."""
+        ...
+
+    @property
+    def token(self) -> str:
+        """Canonical text that tells this layer of this version from any other; part of every key."""
+        ...
+
+    @property
+    def source_itemsize(self) -> int:
+        """Bytes that one pixel takes in the source: what reading it costs."""
+        ...
+
+    def read(self, window: Window) -> NDArray[Any]:
+        """Read a window.
+
+        Parameters
+        ----------
+        window : Window
+            Within `shape`, in the order of the file (FITS: y up).
+
+        Returns
+        -------
+        ndarray of `dtype`, shape ``window.shape``
+            A fresh array that the caller may change. Missing integers (FITS BLANK) are NaN.
+
+        Raises
+        ------
+        InvalidRequest
+            If the window does not lie within `shape`.
+        CubeChanged
+            If the file is not the version that was opened.
+        UnreadableCube
+            If the file cannot be read, or ends before its data do.
+        """
+        ...
