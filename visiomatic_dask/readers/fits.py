@@ -1,0 +1,124 @@
+"""Plain FITS: uncompressed primary images and IMAGE extensions, each a layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from astropy.io import fits
+
+from visiomatic_dask.cube import Axis, Cube, LayerWCS, SourceFile
+from visiomatic_dask.cube.axes import kind_and_name, unique_names
+from visiomatic_dask.cube.cube import Layer
+from visiomatic_dask.errors import UnreadableCube, UnsupportedFormat
+from visiomatic_dask.readers.fits_header import HDU, json_header, read_hdus
+from visiomatic_dask.readers.fits_reader import FITSReader
+
+_BITPIX = (8, 16, 32, 64, -32, -64)
+
+
+class FITSFormat:
+    """The FITS entry of the registry."""
+
+    name = "FITS"
+    description = "plain FITS images and cubes (2 to 5 axes, primary and IMAGE extensions)"
+
+    def matches(self, head: bytes) -> bool:
+        """Whether a file that starts like this is FITS."""
+        return head.startswith(b"SIMPLE  =")
+
+    def open(self, path: Path, name: str) -> Cube:
+        """Open a FITS file from its headers alone.
+
+        Raises
+        ------
+        UnsupportedFormat
+            If it holds nothing but tables, random groups or compressed images.
+        UnreadableCube
+            If its headers cannot be read, or announce more data than the file holds.
+        """
+        file = SourceFile.of(path)
+        hdus = read_hdus(path)
+        images = [hdu for hdu in hdus if hdu.is_image]
+        if not images:
+            raise UnsupportedFormat(f"{name}: {_why_no_image(hdus)}")
+        names = unique_names([hdu.name for hdu in images])
+        layers = tuple(_layer(hdu, file, layer, name) for hdu, layer in zip(images, names, strict=True))
+        return Cube(name, file.fingerprint, layers)
+
+
+def _why_no_image(hdus: list[HDU]) -> str:
+    if any(hdu.is_random_groups for hdu in hdus):
+        return "it holds random groups (UVFITS visibilities), not an image; image them first"
+    if any(hdu.is_compressed_image for hdu in hdus):
+        return "it holds tile-compressed images only, which cannot be read yet; unpack it with funpack"
+    shapes = ", ".join(f"HDU {hdu.index} ({hdu.header.get('XTENSION', 'primary')}) {hdu.shape}" for hdu in hdus[:8])
+    return f"it holds no image of 2 to 5 axes; found: {shapes}"
+
+
+def _layer(hdu: HDU, file: SourceFile, layer_name: str, cube_name: str) -> Layer:
+    header = hdu.header
+    bitpix = int(header["BITPIX"])
+    if bitpix not in _BITPIX:
+        raise UnreadableCube(f"{cube_name}: BITPIX is {bitpix}; allowed: {', '.join(map(str, _BITPIX))}")
+    if hdu.offset + hdu.size > file.size:
+        raise UnreadableCube(
+            f"{cube_name} is truncated: {layer_name} needs {hdu.size:,} bytes from byte {hdu.offset:,} on, "
+            f"but the file ends at {file.size:,}"
+        )
+    notes = list(hdu.warnings)
+    blank = header.get("BLANK")
+    if blank is not None and (bitpix < 0 or not isinstance(blank, int) or isinstance(blank, bool)):
+        notes.append(f"BLANK = {blank!r} is ignored: it is defined for integers only")
+        blank = None
+    reader = FITSReader(
+        file,
+        hdu.offset,
+        hdu.shape,
+        bitpix,
+        _number(header, "BSCALE", 1, notes),
+        _number(header, "BZERO", 0, notes),
+        blank,
+    )
+    wcs = LayerWCS.from_header(header)
+    return Layer(
+        name=layer_name,
+        reader=reader,
+        axes=_axes(header, hdu.shape, wcs),
+        unit=_text(header, "BUNIT"),
+        header=json_header(header),
+        header_text=header.tostring(sep="", endcard=True, padding=False),
+        wcs=wcs,
+        warnings=(*notes, *wcs.warnings),
+    )
+
+
+def _number(header: fits.Header, key: str, default: float, notes: list[str]) -> float:
+    value: Any = header.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        notes.append(f"{key} = {value!r} is ignored: it is not a number")
+        return default
+    return value
+
+
+def _text(header: fits.Header, key: str) -> str:
+    return str(header.get(key, "")).strip()
+
+
+def _axes(header: fits.Header, shape: tuple[int, ...], wcs: LayerWCS) -> tuple[Axis, ...]:
+    """Describe the axes, slowest first. NAXIS1 and NAXIS2 are x and y."""
+    ndim = len(shape)
+    kinds: list[Any] = []
+    names: list[str] = []
+    for position in range(ndim, 2, -1):
+        kind, name = kind_and_name(_text(header, f"CTYPE{position}"), _text(header, f"CUNIT{position}"), position)
+        kinds.append(kind)
+        names.append(name)
+    axes: list[Axis] = []
+    for index, (kind, name) in enumerate(zip([*kinds, "y", "x"], unique_names([*names, "y", "x"]), strict=True)):
+        position = ndim - index
+        world = wcs.axis_coordinates(position, shape[index]) if position > 2 else None
+        coordinates, unit = world if world is not None else (None, _text(header, f"CUNIT{position}"))
+        ctype = _text(header, f"CTYPE{position}")
+        axes.append(Axis(name, kind, ctype, unit, shape[index], coordinates))
+    return tuple(axes)

@@ -1,0 +1,193 @@
+"""Cubes as xarray objects: ``open_cube`` for people, and the ``visiomatic`` engine of `xarray.open_dataset`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from astropy.io import fits
+from astropy.wcs import WCS
+from numpy.typing import NDArray
+from xarray.backends import BackendArray, BackendEntrypoint
+from xarray.core import indexing
+
+from visiomatic_dask.cube import Cube, Layer, LayerWCS, Window
+from visiomatic_dask.cube.reader import Reader
+from visiomatic_dask.readers import registry
+
+_PREFERRED_CHUNK = 8 * 2**20
+
+
+class ReaderArray(BackendArray):
+    """A reader behind xarray's lazy indexing: only what is asked for is read."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.reader = reader
+        self.shape = reader.shape
+        self.dtype = reader.dtype
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> NDArray[Any]:
+        """Read what an xarray indexer asks for."""
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
+
+    def _read(self, key: tuple[int | slice, ...]) -> NDArray[Any]:
+        slices, reverse = [], []
+        for one, size in zip(key, self.shape, strict=True):
+            if isinstance(one, slice):
+                indices = range(*one.indices(size))
+                reverse.append(slice(None, None, -1 if indices.step < 0 else 1))
+                forward = indices[::-1] if indices.step < 0 else indices
+                slices.append(slice(forward.start, forward.stop, forward.step))
+            else:
+                index = int(one) % size
+                slices.append(slice(index, index + 1))
+                reverse.append(0)  # type: ignore[arg-type]
+        return self.reader.read(Window.from_slices(slices, self.shape))[tuple(reverse)]
+
+
+def layer_to_xarray(cube: Cube, layer: Layer) -> xr.DataArray:
+    """Describe a layer as a lazily loaded DataArray.
+
+    Parameters
+    ----------
+    cube : Cube
+        What the layer belongs to.
+    layer : Layer
+        Any of its layers.
+
+    Returns
+    -------
+    xarray.DataArray
+        In the order of the file (FITS: y up). ``x`` and ``y`` are FITS pixel numbers, from 1; other axes carry their
+        world coordinates with units. ``attrs["wcs"]`` is the WCS as FITS cards, which ``.visiomatic.wcs`` turns into
+        `astropy.wcs.WCS`.
+    """
+    dims = tuple(axis.name for axis in layer.axes)
+    data = indexing.LazilyIndexedArray(ReaderArray(layer.reader))
+    attrs: dict[str, Any] = {"fingerprint": cube.fingerprint, "layer": layer.name, "wcs": layer.header_text}
+    attrs |= {"units": layer.unit} if layer.unit else {}
+    attrs |= {"object": layer.header["OBJECT"]} if "OBJECT" in layer.header else {}
+    coords = {}
+    for axis in layer.axes:
+        values = np.arange(1.0, axis.size + 1) if axis.kind in ("x", "y") else axis.coordinates
+        if values is not None:
+            axis_attrs = {"units": "pixel", "long_name": f"FITS pixel along {axis.name}"}
+            if axis.kind not in ("x", "y"):
+                axis_attrs = {"units": axis.unit, "ctype": axis.ctype}
+            coords[axis.name] = xr.Variable(
+                (axis.name,), np.asarray(values), {k: v for k, v in axis_attrs.items() if v}
+            )
+    variable = xr.Variable(dims, data, attrs, encoding={"preferred_chunks": _preferred_chunks(layer)})
+    return xr.DataArray(variable, coords=coords, name=layer.name)
+
+
+def _preferred_chunks(layer: Layer) -> dict[str, int]:
+    """Whole rows, as many as make 8 MiB: how a row-major file is read fastest."""
+    chunks = {axis.name: 1 for axis in layer.axes[:-2]}
+    row = layer.width * layer.reader.source_itemsize
+    return chunks | {
+        layer.axes[-2].name: max(1, min(layer.height, _PREFERRED_CHUNK // row)),
+        layer.axes[-1].name: layer.width,
+    }
+
+
+def open_cube(
+    path: str | os.PathLike[str], *, layer: str | None = None, chunks: dict[str, int] | str | None = None
+) -> xr.DataArray:
+    """Open one layer of a cube as a lazily loaded xarray object, from its headers alone.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    layer : str, optional
+        Name of the layer; by default the first image of the file.
+    chunks : dict or "auto" or {}, optional
+        Back the array by Dask, chunked so; ``{}`` takes the chunks that the source prefers. By default the array is
+        not Dask-backed.
+
+    Returns
+    -------
+    xarray.DataArray
+        See `layer_to_xarray`.
+
+    Raises
+    ------
+    CubeNotFound, UnsupportedFormat, UnreadableCube
+        If the file cannot be opened; the message says why.
+    InvalidRequest
+        If there is no such layer; the message lists those there are.
+    """
+    cube = registry.open_cube(path)
+    array = layer_to_xarray(cube, cube.layer(layer))
+    return array if chunks is None else array.chunk(array.encoding["preferred_chunks"] if chunks == {} else chunks)
+
+
+class VisiomaticBackend(BackendEntrypoint):
+    """``xr.open_dataset(path, engine="visiomatic")``: every layer of a cube as a variable.
+
+    Layers whose dimensions have the same name but other sizes get the layer's name appended to them.
+    """
+
+    description = "Open FITS cubes lazily, from their headers alone"
+    open_dataset_parameters = ("filename_or_obj", "drop_variables", "layer")
+
+    def open_dataset(
+        self,
+        filename_or_obj: Any,
+        *,
+        drop_variables: str | Iterable[str] | None = None,
+        layer: str | None = None,
+    ) -> xr.Dataset:
+        """Open a cube; see `xarray.open_dataset`. `layer` limits it to one."""
+        cube = registry.open_cube(filename_or_obj)
+        dropped = {drop_variables} if isinstance(drop_variables, str) else set(drop_variables or ())
+        chosen = [cube.layer(layer)] if layer is not None else [one for one in cube.layers if one.name not in dropped]
+        variables: dict[str, xr.DataArray] = {}
+        taken: dict[str, xr.DataArray] = {}
+        for one in chosen:
+            array = layer_to_xarray(cube, one)
+            renamed = {
+                d: f"{d}_{one.name}" for d in array.dims if d in taken and not _same_axis(taken[str(d)], array, str(d))
+            }
+            array = array.rename(renamed)
+            variables[one.name] = array
+            taken |= {str(d): array for d in array.dims if d not in taken}
+        return xr.Dataset(variables, attrs={"fingerprint": cube.fingerprint})
+
+    def guess_can_open(self, filename_or_obj: Any) -> bool:
+        """Whether the file's content is of a format that is read here."""
+        if not isinstance(filename_or_obj, str | os.PathLike):
+            return False
+        try:
+            return registry.format_of(Path(filename_or_obj)) is not None
+        except OSError:
+            return False
+
+
+def _same_axis(one: xr.DataArray, other: xr.DataArray, dim: str) -> bool:
+    if one.sizes[dim] != other.sizes[dim] or (dim in one.coords) != (dim in other.coords):
+        return False
+    return dim not in one.coords or bool(one.coords[dim].identical(other.coords[dim]))
+
+
+@xr.register_dataarray_accessor("visiomatic")
+class CubeAccessor:
+    """``array.visiomatic``: what a DataArray opened by this package knows beyond its coordinates."""
+
+    def __init__(self, array: xr.DataArray) -> None:
+        self._array = array
+
+    @property
+    def header(self) -> fits.Header:
+        """The FITS header of the layer."""
+        return fits.Header.fromstring(self._array.attrs["wcs"])
+
+    @property
+    def wcs(self) -> WCS | None:
+        """World coordinates of the whole layer, or None where its header has none that can be used."""
+        return LayerWCS.from_header(self.header).full
