@@ -1,0 +1,130 @@
+"""Bricks: how a level is cut for reading, caching and placement.
+
+A brick is a whole number of tiles, so that a tile never needs two. Row-major sources are cut into wide, short bands:
+on a cold disk a band of whole rows comes ten times as fast as a square of the same size.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from visiomatic_dask.pyramid.levels import level_size
+from visiomatic_dask.pyramid.tiles import Box
+
+_WIDEST = 8192
+_MOST_PLANES = 64
+_SOURCE_READ = 32 * 2**20
+"""What a brick of a binned level may read of its source, where it is larger than one tile: enough to stream, little
+enough to share the work."""
+_PREVIEW_READ = 128 * 2**20
+"""What a preview reads at most: 256 whole rows of a plane 100,000 pixels wide."""
+_MIX_SIDE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class BrickGrid:
+    """The bricks of one level of a layer. All have one shape, but for those cropped at the edges.
+
+    Attributes
+    ----------
+    width, height : int
+        Pixels of the level.
+    planes, rows, columns : int
+        Shape of a brick: planes, and pixels of the level.
+    preview_read : int or None
+        None where bricks are exact. Else they would read more than the limit, and are made from a subsample of at most
+        this many bytes each.
+    """
+
+    width: int
+    height: int
+    planes: int
+    rows: int
+    columns: int
+    preview_read: int | None = None
+
+    def box(self, tile: Box) -> Box:
+        """Rectangle of the brick that holds a tile."""
+        top, left = tile.top // self.rows * self.rows, tile.left // self.columns * self.columns
+        return Box(top, left, min(top + self.rows, self.height), min(left + self.columns, self.width))
+
+    def plane_range(self, plane: int, count: int) -> tuple[int, int]:
+        """First plane, and one past the last, of the brick that holds a plane of a layer with `count` of them."""
+        first = plane // self.planes * self.planes
+        return first, min(first + self.planes, count)
+
+
+@dataclass(frozen=True, slots=True)
+class BrickLimits:
+    """What bricks are cut by.
+
+    Attributes
+    ----------
+    tile_size : int
+        Side of a tile.
+    brick_size : int
+        Bytes of float32 in the largest brick.
+    read_limit : int
+        Bytes that one brick may read of its source.
+    """
+
+    tile_size: int
+    brick_size: int
+    read_limit: int
+
+
+def plane_bricks(width: int, height: int, itemsize: int, level: int, limits: BrickLimits) -> BrickGrid:
+    """Cut a level of a row-major layer into bricks.
+
+    Parameters
+    ----------
+    width, height : int
+        Pixels of a plane at full resolution.
+    itemsize : int
+        Bytes a pixel takes in the source.
+    level : int
+        The level.
+    limits : BrickLimits
+        What to cut by.
+    """
+    tile = limits.tile_size
+    columns_all, rows_all = level_size(width, level), level_size(height, level)
+    pixels = max(limits.brick_size // 4, tile * tile)
+    # What one tile, and one row of tiles, read of the source.
+    tile_read = _source_read(tile, tile, width, height, itemsize, level)
+    most_columns = min(max(_WIDEST, tile), columns_all)
+    if level and _source_read(tile, most_columns, width, height, itemsize, level) > _SOURCE_READ:
+        most_columns = min(most_columns, max(1, _SOURCE_READ // tile_read) * tile)
+    columns = _tiles(min(most_columns, pixels // tile), tile, columns_all)
+    most_rows = pixels // min(columns, columns_all)
+    if level:
+        row_read = _source_read(tile, columns, width, height, itemsize, level)
+        most_rows = min(most_rows, max(1, _SOURCE_READ // row_read) * tile)
+    rows = _tiles(most_rows, tile, rows_all)
+    whole_plane = rows >= rows_all and columns >= columns_all
+    planes = min(_MOST_PLANES, max(1, pixels // (width * height))) if whole_plane else 1
+    preview = min(limits.read_limit, _PREVIEW_READ) if tile_read > limits.read_limit else None
+    return BrickGrid(columns_all, rows_all, planes, rows, columns, preview)
+
+
+def mix_bricks(width: int, height: int, itemsize: int, level: int, channels: int, limits: BrickLimits) -> BrickGrid:
+    """Cut a level into bricks of a mix, which read every one of its `channels`; parameters as of `plane_bricks`."""
+    tile = limits.tile_size
+    columns_all, rows_all = level_size(width, level), level_size(height, level)
+    side = max(_MIX_SIDE, tile)
+    while side > tile and channels * _source_read(side, side, width, height, itemsize, level) > 2 * _SOURCE_READ:
+        side //= 2
+    read = channels * _source_read(tile, tile, width, height, itemsize, level)
+    preview = min(limits.read_limit, _PREVIEW_READ) if read > limits.read_limit else None
+    return BrickGrid(columns_all, rows_all, 1, _tiles(side, tile, rows_all), _tiles(side, tile, columns_all), preview)
+
+
+def _tiles(most: int, tile: int, size: int) -> int:
+    """Largest whole number of tiles, in pixels, within `most`, but no more than cover `size` and at least one."""
+    return min(max(1, most // tile), math.ceil(size / tile)) * tile
+
+
+def _source_read(rows: int, columns: int, width: int, height: int, itemsize: int, level: int) -> int:
+    """Bytes of the source behind a rectangle of a level."""
+    return min(rows << level, height) * min(columns << level, width) * itemsize
