@@ -1,0 +1,32 @@
+"""Rendering: styles, cuts, the transfer function, colormaps, mixing and encoding.
+
+NumPy and Numba only: no I/O, no Dask.
+"""
+
+from visiomatic_dask.rendering.colormaps import check_colormap, colormap_names
+from visiomatic_dask.rendering.cuts import Background, background, interpolate_backgrounds, sample_cut
+from visiomatic_dask.rendering.encoding import encode
+from visiomatic_dask.rendering.mixing import add_channel
+from visiomatic_dask.rendering.render import LookTables, TableCache, render_mix, render_plane
+from visiomatic_dask.rendering.style import MEDIA_TYPES, Cut, Look, Mix, Mono, Style
+
+__all__ = [
+    "MEDIA_TYPES",
+    "Background",
+    "Cut",
+    "Look",
+    "LookTables",
+    "Mix",
+    "Mono",
+    "Style",
+    "TableCache",
+    "add_channel",
+    "background",
+    "check_colormap",
+    "colormap_names",
+    "encode",
+    "interpolate_backgrounds",
+    "render_mix",
+    "render_plane",
+    "sample_cut",
+]

@@ -1,0 +1,144 @@
+"""Cuts: which values are black and white, found from a bounded sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.visualization import ZScaleInterval
+from numpy.typing import NDArray
+
+from visiomatic_dask.errors import InvalidRequest
+from visiomatic_dask.rendering.style import Cut
+
+BELOW_BACKGROUND = 2.0
+"""Median absolute deviations between black and the background, as in VisiOmatic."""
+ABOVE_BACKGROUND = 400.0
+"""Median absolute deviations between the background and white, as in VisiOmatic: wide, for gamma to compress."""
+_CLIP = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """Statistics of a sample.
+
+    Attributes
+    ----------
+    level : float
+        Background level.
+    mad : float
+        Median absolute deviation from the median, of what is not clipped as sources.
+    low, high : float
+        Range of the sample.
+    """
+
+    level: float
+    mad: float
+    low: float
+    high: float
+
+    @property
+    def cut(self) -> Cut:
+        """Default cuts: the background minus 2 MAD to plus 400 MAD, as far as the sample goes."""
+        low = max(self.level - BELOW_BACKGROUND * self.mad, self.low)
+        high = min(self.level + ABOVE_BACKGROUND * self.mad, self.high)
+        return _safe_cut(low, high)
+
+
+def background(sample: NDArray[np.float32]) -> Background:
+    """Estimate the background of a sample.
+
+    The sample is clipped once at 3 median absolute deviations around its median; the level is the mode 2.5·median -
+    1.5·mean (Bertin & Arnouts 1996, A&AS 117, 393, section 3) of what remains. Where more than half of the values are
+    the same, the MAD says nothing, and a tenth of the standard deviation stands in for it.
+
+    Parameters
+    ----------
+    sample : ndarray of float32
+        Any shape; what is not finite is left out. Without a finite value: level 0, MAD 0, range 0.
+    """
+    values = sample[np.isfinite(sample)].astype(np.float64)
+    if values.size == 0:
+        return Background(0.0, 0.0, 0.0, 0.0)
+    low, high = float(values.min()), float(values.max())
+    deviation = float(values.std())
+    median = np.median(values)
+    distance = np.abs(values - median)
+    kept = values[distance <= _CLIP * np.median(distance)]
+    median = np.median(kept)
+    mad = float(np.median(np.abs(kept - median)))
+    level = float(2.5 * median - 1.5 * kept.mean())
+    if mad * 1e5 < deviation:
+        mad = 0.1 * deviation
+    return Background(level, mad, low, high)
+
+
+def interpolate_backgrounds(found: dict[int, Background], count: int) -> list[Background]:
+    """Fill in the channels that were not sampled, linearly between those that were.
+
+    Parameters
+    ----------
+    found : mapping of int to Background
+        By channel; not empty.
+    count : int
+        Number of channels.
+    """
+    channels = sorted(found)
+    rows = np.array([[found[c].level, found[c].mad, found[c].low, found[c].high] for c in channels])
+    columns = [np.interp(np.arange(count), channels, rows[:, i]) for i in range(4)]
+    return [Background(*map(float, row)) for row in zip(*columns, strict=True)]
+
+
+def sample_cut(sample: NDArray[np.float32], method: str) -> Cut:
+    """Find cuts of a sample by a named method.
+
+    Parameters
+    ----------
+    sample : ndarray of float32
+        Any shape; what is not finite is left out.
+    method : str
+        ``mad``, ``minmax``, ``zscale`` (astropy's `~astropy.visualization.ZScaleInterval`), or a percentage as
+        ``99.5``: the central share of the values.
+
+    Raises
+    ------
+    InvalidRequest
+        If there is no such method.
+    """
+    percentage = _percentage(method)
+    values = sample[np.isfinite(sample)]
+    if values.size == 0:
+        return _safe_cut(0.0, 0.0)
+    if method == "mad":
+        return background(values).cut
+    if method == "minmax":
+        return _safe_cut(float(values.min()), float(values.max()))
+    if method == "zscale":
+        low, high = ZScaleInterval().get_limits(values)
+        return _safe_cut(float(low), float(high))
+    tail = (100 - percentage) / 2
+    low, high = np.percentile(values, [tail, 100 - tail])
+    return _safe_cut(float(low), float(high))
+
+
+def _percentage(method: str) -> float:
+    if method in ("mad", "minmax", "zscale"):
+        return 0.0
+    try:
+        percentage = float(method)
+    except ValueError:
+        percentage = 0.0
+    if not 0 < percentage <= 100:
+        raise InvalidRequest.value("method", method, "mad, minmax, zscale, or a percentage above 0 and up to 100")
+    return percentage
+
+
+def _safe_cut(low: float, high: float) -> Cut:
+    """Make a cut; a constant sample is shown black, with white above it.
+
+    White is one above, or the next float where that is the same.
+    """
+    low, high = float(np.float32(low)), float(np.float32(high))
+    if not high > low:
+        high = max(low + 1.0, float(np.nextafter(np.float32(low), np.float32(np.inf))))
+    return Cut(low, high)
