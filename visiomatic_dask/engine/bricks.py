@@ -1,0 +1,227 @@
+"""Brick recipes: what a brick is made of. They travel to workers, and everything a brick's key says stands in them."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visiomatic_dask.cube import Reader
+from visiomatic_dask.pyramid import Box, load_box, load_preview_box
+from visiomatic_dask.rendering import Mix, add_channel
+
+
+class BrickRecipe(Protocol):
+    """How to make a brick from its source. Frozen, hashable, picklable."""
+
+    @property
+    def prefix(self) -> str:
+        """Name of the kind of task, as the dashboard shows it."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """Canonical text of everything the brick depends on."""
+        ...
+
+    @property
+    def box(self) -> Box:
+        """Rectangle at its level, in raster orientation."""
+        ...
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the brick."""
+        ...
+
+    @property
+    def placement(self) -> str:
+        """What the preferred worker is chosen by."""
+        ...
+
+    def part(self, box: Box, plane: int) -> BrickRecipe:
+        """Recipe of a rectangle of one plane (counted from the brick's first): what a single tile needs."""
+        ...
+
+    @property
+    def read_cost(self) -> int:
+        """Bytes that making it reads of the source."""
+        ...
+
+    def load(self) -> NDArray[np.float32]:
+        """Make the brick: float32, (planes, rows, columns)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneBrick:
+    """A block of one or several planes of a layer, at one level.
+
+    Attributes
+    ----------
+    reader : Reader
+        The layer.
+    level : int
+        The level.
+    planes : (int, int)
+        First plane and one past the last.
+    box : Box
+        Rectangle at that level.
+    preview_read : int or None
+        For a subsample: bytes to read of each plane. None for exact bricks.
+    spread : bool
+        Whether channels count in the placement; not when a plane alone gives every worker enough to do, for then the
+        few channels of a mix had better lie together.
+    """
+
+    reader: Reader
+    level: int
+    planes: tuple[int, int]
+    box: Box
+    preview_read: int | None = None
+    spread: bool = True
+
+    prefix = "load-brick"
+
+    @property
+    def text(self) -> str:
+        """Canonical text."""
+        return f"{self.reader.token}|{self.level}|{self.planes}|{self.box}|{self.preview_read}"
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the brick."""
+        return 4 * (self.planes[1] - self.planes[0]) * self.box.rows * self.box.columns
+
+    @property
+    def placement(self) -> str:
+        """Text for the rendezvous hash."""
+        return f"{self.reader.token}|{self.level}|{self.box}" + (f"|{self.planes}" if self.spread else "")
+
+    @property
+    def read_cost(self) -> int:
+        """Bytes read of the source."""
+        return (self.planes[1] - self.planes[0]) * _read_cost(self.reader, self.level, self.box, self.preview_read)
+
+    def part(self, box: Box, plane: int) -> PlaneBrick:
+        """Recipe of a rectangle of one plane."""
+        first = self.planes[0] + plane
+        return replace(self, planes=(first, first + 1), box=box)
+
+    def load(self) -> NDArray[np.float32]:
+        """Make the brick."""
+        out = np.empty((self.planes[1] - self.planes[0], self.box.rows, self.box.columns), np.float32)
+        for index, plane in enumerate(range(*self.planes)):
+            _load(self.reader, plane, self.level, self.box, out[index], self.preview_read)
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class MixBrick:
+    """The weighted sum of channels in red, green and blue, over one rectangle: three planes.
+
+    Attributes
+    ----------
+    reader, level, box
+        As of `PlaneBrick`.
+    mix : Mix
+        Channels, cuts and weights.
+    preview_read : int or None
+        For a subsample: bytes to read over all channels.
+    """
+
+    reader: Reader
+    level: int
+    box: Box
+    mix: Mix
+    preview_read: int | None = None
+
+    prefix = "mix-partial"
+
+    @property
+    def text(self) -> str:
+        """Canonical text."""
+        return f"{self.reader.token}|{self.level}|{self.box}|{self.mix.text}|{self.preview_read}"
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the brick."""
+        return 12 * self.box.rows * self.box.columns
+
+    @property
+    def placement(self) -> str:
+        """Text for the rendezvous hash."""
+        return f"{self.reader.token}|{self.level}|{self.box}"
+
+    @property
+    def _channel_read(self) -> int | None:
+        return None if self.preview_read is None else max(1, self.preview_read // len(self.mix.channels))
+
+    @property
+    def read_cost(self) -> int:
+        """Bytes read of the source."""
+        return len(self.mix.channels) * _read_cost(self.reader, self.level, self.box, self._channel_read)
+
+    def part(self, box: Box, plane: int) -> MixBrick:  # noqa: ARG002 - a mix has no planes to choose from
+        """Recipe of a rectangle."""
+        return replace(self, box=box)
+
+    def load(self) -> NDArray[np.float32]:
+        """Stream the channels, one at a time through one buffer, into the three planes."""
+        mixed = np.zeros((3, self.box.rows, self.box.columns), np.float32)
+        channel = np.empty((self.box.rows, self.box.columns), np.float32)
+        for index, cut, weights in zip(self.mix.channels, self.mix.cuts, self.mix.weights, strict=True):
+            if not any(weights):
+                continue
+            _load(self.reader, index, self.level, self.box, channel, self._channel_read)
+            red, green, blue = (weight / (cut.high - cut.low) for weight in weights)
+            add_channel(channel, cut.low, red, green, blue, mixed)
+        return mixed
+
+
+@dataclass(frozen=True)
+class Brick:
+    """A recipe with what the front end needs of it again and again.
+
+    Attributes
+    ----------
+    recipe : BrickRecipe
+        How it is made.
+    """
+
+    recipe: BrickRecipe
+
+    @cached_property
+    def key(self) -> str:
+        """Key of its Dask task: two front ends that need the same brick share one task."""
+        digest = hashlib.blake2b(self.recipe.text.encode(), digest_size=16).hexdigest()
+        return f"{self.recipe.prefix}-{digest}"
+
+    @cached_property
+    def pickled(self) -> bytes:
+        """The recipe as it travels with every tile, for a worker that does not hold the brick."""
+        return pickle.dumps(self.recipe)
+
+    @cached_property
+    def nbytes(self) -> int:
+        """Bytes of the brick."""
+        return self.recipe.nbytes
+
+
+def _load(reader: Reader, plane: int, level: int, box: Box, out: NDArray[np.float32], preview_read: int | None) -> None:
+    if preview_read is None:
+        load_box(reader, plane, level, box, out)
+    else:
+        load_preview_box(reader, plane, level, box, out, preview_read)
+
+
+def _read_cost(reader: Reader, level: int, box: Box, preview_read: int | None) -> int:
+    rows = min(box.rows << level, reader.shape[-2])
+    columns = min(box.columns << level, reader.shape[-1])
+    cost = rows * columns * reader.source_itemsize
+    return cost if preview_read is None else min(cost, preview_read)

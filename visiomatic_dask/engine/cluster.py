@@ -1,0 +1,169 @@
+"""The cluster: start an embedded one, or join the one that is there.
+
+Either way its workers can answer tiles afterwards.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dask.config
+import distributed
+from distributed import Client, LocalCluster
+
+from visiomatic_dask.config import Settings
+from visiomatic_dask.engine.worker import TileStreamPlugin
+from visiomatic_dask.errors import ClusterError
+
+logger = logging.getLogger(__name__)
+
+# Why each of these: docs/architecture.md, "What Dask does that a tile server must know".
+RECOMMENDED_CONFIG: dict[str, Any] = {
+    "distributed.scheduler.worker-saturation": float("inf"),
+    "distributed.scheduler.work-stealing": False,
+    "distributed.scheduler.active-memory-manager.start": False,
+    "distributed.worker.profile.enabled": False,
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+}
+_IN_PROCESS_CORES = 4
+_JOIN_TIMEOUT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterAddress:
+    """A cluster to join.
+
+    Attributes
+    ----------
+    address : str or None
+        The scheduler's, as ``tcp://host:port`` or ``tls://host:port``.
+    scheduler_file : Path or None
+        The file that a scheduler wrote its address into.
+    """
+
+    address: str | None = None
+    scheduler_file: Path | None = None
+
+
+@asynccontextmanager
+async def open_cluster(target: ClusterAddress | None, version: str, settings: Settings) -> AsyncIterator[Client]:
+    """Give an asynchronous client of a cluster whose workers have the tile plugin.
+
+    Parameters
+    ----------
+    target : ClusterAddress or None
+        The cluster to join; None starts one on this machine, and ends it afterwards.
+    version : str
+        Version of this package, which every worker has to have.
+    settings : Settings
+        Rendering threads of the workers.
+
+    Raises
+    ------
+    ClusterError
+        If the scheduler cannot be reached, or its workers cannot be used; the message says why.
+    """
+    opened = _embedded() if target is None else _joined(target)
+    async with opened as client:
+        await check_workers(client, version)
+        await client.register_plugin(TileStreamPlugin(version, settings.tile_threads))
+        yield client
+
+
+@asynccontextmanager
+async def _embedded() -> AsyncIterator[Client]:
+    """Start a cluster sized to the machine.
+
+    Up to four cores everything lives in this process: it starts in half the time, a tile costs less, and nothing is
+    copied between processes. Beyond that, processes of a few threads each keep the interpreter's lock from being what
+    limits.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    shape: dict[str, Any] = {"n_workers": 1, "threads_per_worker": cores, "processes": False}
+    if cores > _IN_PROCESS_CORES:
+        shape = {
+            "n_workers": max(2, cores // 4),
+            "threads_per_worker": 3,
+            "processes": True,
+            "host": "127.0.0.1",
+        }
+    with dask.config.set(RECOMMENDED_CONFIG):
+        async with (
+            LocalCluster(**shape, asynchronous=True, dashboard_address=None, silence_logs=logging.ERROR) as cluster,
+            Client(cluster, asynchronous=True) as client,
+        ):
+            yield client
+
+
+@asynccontextmanager
+async def _joined(target: ClusterAddress) -> AsyncIterator[Client]:
+    where = target.address or str(target.scheduler_file)
+    if target.scheduler_file is not None and not target.scheduler_file.is_file():
+        raise ClusterError(f"scheduler file {where} does not exist; is the scheduler running?")
+    options: dict[str, Any] = {"asynchronous": True, "timeout": _JOIN_TIMEOUT, "set_as_default": False}
+    source = {"address": target.address} if target.address else {"scheduler_file": where}
+    try:
+        client = await Client(**source, **options)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise ClusterError(f"no Dask scheduler answers at {where} within {_JOIN_TIMEOUT} s: {error}") from error
+    async with client:
+        yield client
+
+
+async def check_workers(client: Client, version: str) -> None:
+    """Make sure that every worker runs the same versions of what has to be the same.
+
+    Raises
+    ------
+    ClusterError
+        If a worker lacks this package, or has another version of it, of distributed or of Python; the message lists
+        which.
+    """
+    wanted = _versions(version)
+    answers = await client.run(_worker_versions(), on_error="return")
+    wrong = []
+    for address, found in answers.items():
+        if isinstance(found, BaseException):
+            wrong.append(f"worker {address} cannot tell its versions: {found}")
+            continue
+        differing = [
+            f"{name} {found.get(name) or 'missing'} (here {have})"
+            for name, have in wanted.items()
+            if found.get(name) != have
+        ]
+        if differing:
+            wrong.append(f"worker {address} has {', '.join(differing)}")
+    if wrong:
+        raise ClusterError("the cluster's workers cannot render tiles. " + "; ".join(wrong))
+
+
+def _versions(version: str) -> dict[str, str]:
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return {"visiomatic_dask": version, "distributed": distributed.__version__, "python": python}
+
+
+def _worker_versions() -> Callable[[], dict[str, str]]:
+    """Make a function that needs nothing of this package where it runs: a closure is pickled by value."""
+
+    def probe() -> dict[str, str]:
+        import importlib.metadata as metadata
+        import sys as there
+
+        found = {"python": f"{there.version_info.major}.{there.version_info.minor}"}
+        for module, package in (("visiomatic_dask", "visiomatic-dask"), ("distributed", "distributed")):
+            try:
+                found[module] = metadata.version(package)
+            except metadata.PackageNotFoundError:
+                found[module] = ""
+        return found
+
+    probe.__module__ = "__main__"
+    return probe

@@ -1,0 +1,167 @@
+"""The brick keeper: carries out what the residency table says, with a Dask client."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import CancelledError
+from typing import Any
+
+import numpy as np
+from distributed import Client, Future, wait
+from numpy.typing import NDArray
+
+from visiomatic_dask.engine.bricks import Brick, BrickRecipe
+from visiomatic_dask.engine.placement import preferred
+from visiomatic_dask.engine.residency import Deliver, Instruction, Locate, Release, Residency, Submit
+from visiomatic_dask.errors import Unavailable, VisiomaticError
+
+logger = logging.getLogger(__name__)
+
+_PRIORITY = 10
+"""Before what others run on a shared cluster; builds will have less."""
+
+
+def make_brick(recipe: BrickRecipe) -> NDArray[np.float32]:
+    """Make a brick: the task behind ``load-brick-…`` and ``mix-partial-…``."""
+    return recipe.load()
+
+
+class BrickKeeper:
+    """Submits bricks, holds their futures, and knows where they are.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Asynchronous.
+    live_workers : callable
+        Gives the addresses of the workers that can be used now.
+    """
+
+    def __init__(self, client: Client, live_workers: Callable[[], Sequence[str]]) -> None:
+        self.residency = Residency()
+        self._client = client
+        self._live_workers = live_workers
+        self._futures: dict[str, Future] = {}
+        self._waiting: dict[str, asyncio.Future[None]] = {}
+        self._to_submit: list[Brick] = []
+        self._to_locate: list[str] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def where(self, brick: Brick) -> tuple[str, ...]:
+        """Return the workers that hold a brick, having it made first where need be.
+
+        Raises
+        ------
+        VisiomaticError
+            Whatever kept the brick from being made.
+        """
+        self.carry_out(self.residency.want(brick))
+        while not (workers := self.residency.workers(brick.key)):
+            if self.residency.state(brick.key) is None:
+                self.carry_out(self.residency.want(brick))
+            waiting = self._waiting.get(brick.key)
+            if waiting is None:
+                waiting = self._waiting[brick.key] = asyncio.get_running_loop().create_future()
+            await asyncio.shield(waiting)
+        return workers
+
+    def carry_out(self, instructions: Iterable[Instruction]) -> None:
+        """Carry out what the residency table says."""
+        loop = asyncio.get_running_loop()
+        for one in instructions:
+            match one:
+                case Submit(brick):
+                    if not self._to_submit:
+                        loop.call_soon(self._submit)  # what is wanted in this turn of the loop goes together
+                    self._to_submit.append(brick)
+                case Locate(key, delay):
+                    loop.call_later(delay, self._locate_soon, key)
+                case Deliver(key):
+                    self._deliver(key, None)
+                case Release(key):
+                    future = self._futures.pop(key, None)
+                    if future is not None:
+                        future.release()
+
+    async def close(self) -> None:
+        """Let go of every brick, and of everyone who waits for one."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for key in list(self._waiting):
+            self._deliver(key, Unavailable("the server is shutting down"))
+        futures, self._futures = self._futures, {}
+        for future in futures.values():
+            future.release()
+
+    def _submit(self) -> None:
+        bricks, self._to_submit = self._to_submit, []
+        workers = self._live_workers()
+        groups: dict[str | None, list[Brick]] = {}
+        for brick in bricks:
+            groups.setdefault(preferred(brick.recipe.placement, workers), []).append(brick)
+        # One client.map a worker: with single submits each would wait for the comm's timers in turn.
+        for worker, group in groups.items():
+            futures = self._client.map(
+                make_brick,
+                [brick.recipe for brick in group],
+                key=[brick.key for brick in group],
+                workers=None if worker is None else [worker],
+                allow_other_workers=worker is not None,
+                priority=_PRIORITY,
+            )
+            for brick, future in zip(group, futures, strict=True):
+                self._futures[brick.key] = future
+                self._spawn(self._watch(brick.key, future))
+
+    async def _watch(self, key: str, future: Any) -> None:
+        """Wait for a brick's task without fetching its result: arrays never come to the front end."""
+        with contextlib.suppress(
+            CancelledError
+        ):  # Dask's, not asyncio's: the future was, as when the scheduler is lost
+            await wait([future])
+        if key not in self._futures or self._futures[key] is not future:
+            return
+        if future.status == "finished":
+            self.carry_out(self.residency.finished(key))
+            return
+        error: BaseException = Unavailable("the cluster has dropped a brick; it is being looked after")
+        if future.status == "error":
+            error = await future.exception() or error
+        self.carry_out(self.residency.failed(key))
+        self._deliver(key, error)
+
+    def _locate_soon(self, key: str) -> None:
+        if not self._to_locate:
+            asyncio.get_running_loop().call_soon(lambda: self._spawn(self._locate()))
+        self._to_locate.append(key)
+
+    async def _locate(self) -> None:
+        keys, self._to_locate = self._to_locate, []
+        try:
+            holders = await self._client.scheduler.who_has(keys=keys)
+        except OSError as error:
+            logger.warning("the scheduler does not say where bricks are: %s", error)
+            holders = {}
+        for key in keys:
+            self.carry_out(self.residency.located(key, holders.get(key, ())))
+
+    def _deliver(self, key: str, error: BaseException | None) -> None:
+        waiting = self._waiting.pop(key, None)
+        if waiting is None or waiting.done():
+            return
+        if error is None:
+            waiting.set_result(None)
+            return
+        if not isinstance(error, VisiomaticError):
+            logger.error("brick %s failed", key, exc_info=error)
+        waiting.set_exception(error)
+        waiting.exception()  # those who waited may all have gone; the error has been logged or is theirs
+
+    def _spawn(self, coroutine: Any) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

@@ -1,0 +1,105 @@
+"""The plan: which brick a tile is cut from. Pure arithmetic, no I/O, no Dask."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from visiomatic_dask.config import Settings
+from visiomatic_dask.cube import Layer
+from visiomatic_dask.engine.bricks import Brick, BrickRecipe, MixBrick, PlaneBrick
+from visiomatic_dask.engine.requests import TileRequest
+from visiomatic_dask.pyramid import Box, BrickGrid, BrickLimits, TileGrid, mix_bricks, plane_bricks
+from visiomatic_dask.rendering import Mix
+
+_MOST_PLANS = 4096
+_BRICKS_A_WORKER = 4
+
+
+@dataclass(frozen=True, slots=True)
+class TilePlan:
+    """Where a tile is to be cut.
+
+    Attributes
+    ----------
+    brick : Brick
+        From which brick.
+    plane : int
+        Its plane in the brick (0 for a mix).
+    box : Box
+        Its rectangle, counted from the brick's corner.
+    preview : bool
+        Whether the brick is a subsample.
+    """
+
+    brick: Brick
+    plane: int
+    box: Box
+    preview: bool
+
+
+class Planner:
+    """Plans tiles; keeps the bricks planned last, so that their keys are hashed once.
+
+    Parameters
+    ----------
+    settings : Settings
+        Tile, brick and read sizes.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.limits = BrickLimits(settings.tile_size, settings.brick_size, settings.read_limit)
+        self._bricks: OrderedDict[BrickRecipe, Brick] = OrderedDict()
+
+    def tiles(self, layer: Layer) -> TileGrid:
+        """Tiles of a layer."""
+        return TileGrid(layer.width, layer.height, self.limits.tile_size)
+
+    def grid(self, layer: Layer, level: int, mix: Mix | None = None) -> BrickGrid:
+        """Bricks of a level of a layer, or of a mix of its channels."""
+        itemsize = layer.reader.source_itemsize
+        if mix is None:
+            return plane_bricks(layer.width, layer.height, itemsize, level, self.limits)
+        return mix_bricks(layer.width, layer.height, itemsize, level, len(mix.channels), self.limits)
+
+    def plan(self, request: TileRequest, workers: int) -> TilePlan:
+        """Plan a tile.
+
+        Parameters
+        ----------
+        request : TileRequest
+            The tile.
+        workers : int
+            How many there are; decides whether the channels of a plane are spread over them.
+
+        Raises
+        ------
+        InvalidRequest
+            If there is no such tile.
+        """
+        layer, content = request.layer, request.style.content
+        tile = self.tiles(layer).box(request.level, request.row, request.column)
+        recipe: BrickRecipe
+        if isinstance(content, Mix):
+            grid = self.grid(layer, request.level, content)
+            box = grid.box(tile)
+            recipe, plane = MixBrick(layer.reader, request.level, box, content, grid.preview_read), 0
+        else:
+            grid = self.grid(layer, request.level)
+            box = grid.box(tile)
+            planes = grid.plane_range(content.channel, layer.channels)
+            bricks_a_plane = -(-grid.width // grid.columns) * -(-grid.height // grid.rows)
+            spread = bricks_a_plane < _BRICKS_A_WORKER * workers
+            recipe = PlaneBrick(layer.reader, request.level, planes, box, grid.preview_read, spread)
+            plane = content.channel - planes[0]
+        return TilePlan(self._brick(recipe), plane, tile.within(box), grid.preview_read is not None)
+
+    def _brick(self, recipe: BrickRecipe) -> Brick:
+        brick = self._bricks.get(recipe)
+        if brick is None:
+            brick = self._bricks[recipe] = Brick(recipe)
+            if len(self._bricks) > _MOST_PLANS:
+                self._bricks.popitem(last=False)
+        else:
+            self._bricks.move_to_end(recipe)
+        return brick

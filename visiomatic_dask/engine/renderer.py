@@ -1,0 +1,294 @@
+"""The renderer: what the server asks for pictures, statistics and measurements.
+
+Everything that blocks happens on workers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import CancelledError
+from contextlib import asynccontextmanager
+from dataclasses import astuple
+from hashlib import blake2b
+from typing import Any
+
+from distributed import Client
+
+from visiomatic_dask.config import Settings
+from visiomatic_dask.cube import Layer
+from visiomatic_dask.engine import tasks
+from visiomatic_dask.engine.cluster import ClusterAddress, open_cluster
+from visiomatic_dask.engine.keeper import BrickKeeper
+from visiomatic_dask.engine.members import Members
+from visiomatic_dask.engine.placement import ranked
+from visiomatic_dask.engine.planner import Planner, TilePlan
+from visiomatic_dask.engine.requests import Picture, RegionRequest, TileRequest
+from visiomatic_dask.engine.routes import DirectRoute, Route, SchedulerRoute, Unreachable
+from visiomatic_dask.engine.stream import Answer
+from visiomatic_dask.engine.tile_job import BrickAbsent, TileJob
+from visiomatic_dask.errors import ClusterError, TooLarge, Unavailable
+from visiomatic_dask.rendering import Background, Cut, Mix, Style, interpolate_backgrounds
+
+logger = logging.getLogger(__name__)
+
+_PAUSE = 0.1
+"""Between two tries of the last resort, until the deadline."""
+
+
+@asynccontextmanager
+async def open_renderer(target: ClusterAddress | None, version: str, settings: Settings) -> AsyncIterator[Renderer]:
+    """Start or join a cluster, and give a renderer on it; see `visiomatic_dask.engine.cluster.open_cluster`."""
+    async with open_cluster(target, version, settings) as client:
+        renderer = Renderer(client, version, settings)
+        try:
+            await renderer.start()
+            yield renderer
+        finally:
+            await renderer.close()
+
+
+class Renderer:
+    """Pictures, statistics and measurements of layers, made on a Dask cluster.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Asynchronous, of a cluster whose workers have the tile plugin.
+    version : str
+        Version of this package.
+    settings : Settings
+        Every limit.
+    """
+
+    def __init__(self, client: Client, version: str, settings: Settings) -> None:
+        self.planner = Planner(settings)
+        self._client = client
+        self._version = version
+        self._settings = settings
+        self._members = Members(client, settings.avoid, self._lost)
+        self._keeper = BrickKeeper(client, lambda: self._members.usable)
+        self._route: Route = SchedulerRoute(client)
+        self._last_resort = self._route
+        self._waiting = 0
+
+    async def start(self) -> None:
+        """Find the workers and choose the route, testing the direct one before it is trusted.
+
+        Raises
+        ------
+        ClusterError
+            If ``visiomatic.tile-route`` is ``direct`` and a worker cannot be reached directly.
+        """
+        await self._members.start()
+        if self._settings.tile_route == "scheduler":
+            return
+        direct = DirectRoute(self._client, self._version, self._settings, self._worker_told, self._lost)
+        complaint = await direct.test(self._members.all)
+        if complaint is None:
+            self._route = direct
+            return
+        await direct.close()
+        if self._settings.tile_route == "direct":
+            raise ClusterError(f"visiomatic.tile-route is direct, but {complaint}")
+        logger.warning("tiles go through the scheduler, which is slower, because %s", complaint)
+
+    async def close(self) -> None:
+        """Let go of bricks and connections."""
+        await self._members.stop()
+        await self._keeper.close()
+        await self._route.close()
+
+    @property
+    def route(self) -> str:
+        """``direct`` or ``scheduler``."""
+        return self._route.name
+
+    @property
+    def workers(self) -> int:
+        """Number of workers."""
+        return len(self._members.all)
+
+    async def tile(self, request: TileRequest) -> Picture:
+        """Render a tile.
+
+        Raises
+        ------
+        InvalidRequest
+            If there is no such tile.
+        Unavailable
+            If no worker answers before the deadline, or too many tiles wait already.
+        VisiomaticError
+            Whatever kept the pixels from being read.
+        """
+        plan = self.planner.plan(request, self.workers)
+        if self._waiting >= self._settings.queue_limit:
+            raise Unavailable(f"{self._waiting} tiles are waiting already; try again in a moment")
+        job = _tile_job(plan, request.style)
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._settings.deadline):
+                return Picture((await self._ask(plan, job)).data, plan.preview)
+        except TimeoutError as error:
+            raise Unavailable(f"no worker has answered within {self._settings.deadline:g} s") from error
+        finally:
+            self._waiting -= 1
+
+    async def region(self, request: RegionRequest) -> Picture:
+        """Render a rectangle as one picture, in one task.
+
+        Raises
+        ------
+        TooLarge
+            If it would render more tiles than ``visiomatic.region-tiles``.
+        """
+        settings, layer, box = self._settings, request.layer, request.box
+        most = settings.region_tiles * settings.tile_size**2
+        if box.rows * box.columns > most:
+            raise TooLarge(
+                f"the region has {box.columns} x {box.rows} pixels; at most {settings.region_tiles} tiles of "
+                f"{settings.tile_size}² pixels are allowed: zoom in, or increase the binning",
+                "RGN",
+            )
+        content = request.style.content
+        planes = len(content.channels) if isinstance(content, Mix) else 1
+        read = box.rows * box.columns * 4**request.level * layer.reader.source_itemsize * planes
+        preview_read = settings.read_limit if read > settings.read_limit else None
+        data = await self._run(
+            tasks.render_region,
+            layer.reader,
+            request.level,
+            box,
+            request.style,
+            preview_read,
+            key=f"region-{request.token}",
+        )
+        return Picture(data, preview_read is not None)
+
+    async def backgrounds(self, layer: Layer) -> list[Background]:
+        """Estimate the background of every channel from a bounded sample.
+
+        Channels that were not sampled are interpolated.
+        """
+        limit, most = self._settings.sample_limit, self._settings.sample_channels
+        key = f"statistics-{_hex(f'{layer.reader.token}|{limit}|{most}')}"
+        found = await self._run(tasks.sample_statistics, layer.reader, layer.channels, limit, most, key=key)
+        return interpolate_backgrounds(found, layer.channels)
+
+    async def cut(self, layer: Layer, channel: int, method: str) -> Cut:
+        """Find cuts of one channel by a named method; see `visiomatic_dask.rendering.sample_cut`."""
+        limit = self._settings.sample_limit
+        key = f"cuts-{_hex(f'{layer.reader.token}|{channel}|{method}|{limit}')}"
+        cut: Cut = await self._run(tasks.sampled_cut, layer.reader, channel, method, limit, key=key)
+        return cut
+
+    async def values(self, layer: Layer, channels: Sequence[int] | None, x: int, y: int) -> list[float]:
+        """Read one pixel (0-based, in the order of the file) of some channels, or with None of all."""
+        self._check_measure(layer.channels if channels is None else len(channels))
+        key = f"values-{_hex(f'{layer.reader.token}|{channels}|{x}|{y}')}"
+        values = await self._run(tasks.read_values, layer.reader, channels, x, y, key=key)
+        return [float(v) for v in values]
+
+    async def profile(
+        self, layer: Layer, channels: Sequence[int] | None, start: tuple[int, int], stop: tuple[int, int]
+    ) -> tuple[list[int], list[int], list[list[float]]]:
+        """Read the pixels along a line (0-based ends, in the order of the file): x, y and the values of each point."""
+        points = max(abs(stop[0] - start[0]), abs(stop[1] - start[1])) + 1
+        self._check_measure(points * (layer.channels if channels is None else len(channels)))
+        key = f"profile-{_hex(f'{layer.reader.token}|{channels}|{start}|{stop}')}"
+        x, y, values = await self._run(tasks.read_profile, layer.reader, channels, start, stop, key=key)
+        return x.tolist(), y.tolist(), values.tolist()
+
+    async def _ask(self, plan: TilePlan, job: TileJob) -> Answer:
+        """Ask workers until one answers: who holds the brick, the others by preference, then anyone by a task."""
+        tried: set[str] = set()
+        while True:
+            holders = await self._keeper.where(plan.brick)
+            usable = set(self._members.usable)
+            others = ranked(plan.brick.recipe.placement, usable.difference(holders))
+            candidates = [*sorted(usable.intersection(holders)), *others]
+            worker = next((w for w in candidates if w not in tried), None)
+            try:
+                if worker is None:
+                    return await self._by_scheduler(job, candidates or self._members.all)
+                answer = await self._route.ask(worker, job)
+            except Unreachable as unreachable:
+                logger.info("passing over a worker: %s", unreachable)
+                if worker is not None:
+                    self._members.suspect(worker)
+                    tried.add(worker)
+                else:
+                    await asyncio.sleep(_PAUSE)
+            except BrickAbsent:
+                self._misplaced(plan, worker)
+            else:
+                if answer.moved:
+                    self._misplaced(plan, worker)
+                return answer
+
+    async def _by_scheduler(self, job: TileJob, workers: Sequence[str]) -> Answer:
+        """Last resort: the same function, as a task on whichever worker Dask finds."""
+        if not workers:
+            raise Unavailable("the cluster has no workers at the moment", retry_after=5)
+        return await self._last_resort.ask(workers[0], job)
+
+    def _misplaced(self, plan: TilePlan, worker: str | None) -> None:
+        if worker is not None:
+            self._keeper.carry_out(self._keeper.residency.misplaced(plan.brick.key, worker))
+
+    async def _run(self, function: Callable[..., Any], *args: Any, key: str) -> Any:
+        """Run a task and fetch its result, which is small; those who ask for the same share it."""
+        if not self._members.all:
+            raise Unavailable("the cluster has no workers at the moment", retry_after=5)
+        future = self._client.submit(function, *args, key=key, priority=50)
+        try:
+            async with asyncio.timeout(self._settings.deadline):
+                return await future.result()
+        except TimeoutError as error:
+            raise Unavailable(f"no worker has answered within {self._settings.deadline:g} s") from error
+        except (CancelledError, OSError) as error:  # Dask's cancellation, not asyncio's
+            raise Unavailable("the cluster was lost while it worked on this; try again in a moment") from error
+        finally:
+            future.release()
+
+    def _check_measure(self, values: int) -> None:
+        if values > self._settings.measure_limit:
+            raise TooLarge(
+                f"the answer would hold {values:,} values; at most {self._settings.measure_limit:,} are allowed: "
+                "ask for fewer channels or a shorter line"
+            )
+
+    def _worker_told(self, worker: str, memory_limit: int, front_ends: int) -> None:
+        """Set what this front end may hold on a worker: its share of what all of them may."""
+        share = self._settings.brick_cache
+        total = share * memory_limit if share <= 1 and memory_limit else share if share > 1 else 2**31 * share
+        self._keeper.carry_out(self._keeper.residency.budget(worker, int(total / max(1, front_ends))))
+
+    def _lost(self, worker: str) -> None:
+        self._members.suspect(worker)
+        self._keeper.carry_out(self._keeper.residency.lost(worker))
+
+
+def _tile_job(plan: TilePlan, style: Style) -> TileJob:
+    scale, offset = style.scale_offset
+    box = plan.box
+    plane = -1 if isinstance(style.content, Mix) else plan.plane
+    look = astuple(style.look)
+    return TileJob(
+        plan.brick.key,
+        plan.brick.pickled,
+        plane,
+        box.top,
+        box.left,
+        box.rows,
+        box.columns,
+        style.low,
+        scale,
+        offset,
+        look,
+    )
+
+
+def _hex(text: str) -> str:
+    return blake2b(text.encode(), digest_size=16).hexdigest()

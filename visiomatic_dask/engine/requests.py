@@ -1,0 +1,79 @@
+"""Requests: what the server asks the engine for. Frozen and canonical; both web APIs parse into these."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from visiomatic_dask.cube import Layer
+from visiomatic_dask.pyramid import Box
+from visiomatic_dask.rendering import Style
+
+
+@dataclass(frozen=True, slots=True)
+class TileRequest:
+    """One tile, with its cuts resolved.
+
+    Attributes
+    ----------
+    layer : Layer
+        The layer; its reader carries the fingerprint.
+    level, row, column : int
+        Which tile, in raster orientation.
+    style : Style
+        How it is rendered.
+    """
+
+    layer: Layer
+    level: int
+    row: int
+    column: int
+    style: Style
+
+    @property
+    def token(self) -> str:
+        """32 hexadecimal digits: equal for two requests if and only if they ask for the same bytes."""
+        return _digest(f"tile|{self.layer.reader.token}|{self.level}|{self.row}|{self.column}|{self.style.text}")
+
+
+@dataclass(frozen=True, slots=True)
+class RegionRequest:
+    """One picture of a rectangle at some level.
+
+    Attributes
+    ----------
+    layer, level, style
+        As of `TileRequest`.
+    box : Box
+        Rectangle at that level, in raster orientation, within the level.
+    """
+
+    layer: Layer
+    level: int
+    box: Box
+    style: Style
+
+    @property
+    def token(self) -> str:
+        """32 hexadecimal digits, as of `TileRequest`."""
+        return _digest(f"region|{self.layer.reader.token}|{self.level}|{self.box}|{self.style.text}")
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An encoded picture.
+
+    Attributes
+    ----------
+    data : bytes
+        The file.
+    preview : bool
+        Whether it was made from a subsample.
+    """
+
+    data: bytes
+    preview: bool = False
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,98 @@
+"""What runs on workers as Dask tasks, bricks apart.
+
+Statistics, measurements, regions, and tiles by the scheduler route.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from distributed import get_worker
+from numpy.typing import NDArray
+
+from visiomatic_dask.analysis import line_profile, pixel_values
+from visiomatic_dask.cube import Reader
+from visiomatic_dask.engine.bricks import MixBrick, PlaneBrick
+from visiomatic_dask.engine.tile_job import BrickAbsent, TileJob, render_job
+from visiomatic_dask.pyramid import Box, sample_plane, sampled_channels
+from visiomatic_dask.rendering import (
+    Background,
+    Cut,
+    LookTables,
+    Mix,
+    Style,
+    TableCache,
+    background,
+    encode,
+    render_mix,
+    render_plane,
+    sample_cut,
+)
+
+_LARGEST_SAMPLE = 2**18
+"""Pixels of a channel's sample: beyond this the median no longer moves by what anyone can see, but the time to sort
+them does."""
+_REGION_BAND = 256
+
+
+def sample_statistics(reader: Reader, channels: int, read_limit: int, most_channels: int) -> dict[int, Background]:
+    """Sample some channels of a layer, reading at most `read_limit` bytes in all."""
+    chosen = sampled_channels(channels, most_channels)
+    limit = min(read_limit // len(chosen), _LARGEST_SAMPLE * reader.source_itemsize)
+    return {channel: background(sample_plane(reader, channel, limit)) for channel in chosen}
+
+
+def sampled_cut(reader: Reader, channel: int, method: str, read_limit: int) -> Cut:
+    """Find cuts of one channel from a sample of at most `read_limit` bytes."""
+    limit = min(read_limit, 8 * _LARGEST_SAMPLE * reader.source_itemsize)
+    return sample_cut(sample_plane(reader, channel, limit), method)
+
+
+def read_values(reader: Reader, channels: Sequence[int] | None, x: int, y: int) -> NDArray[np.float64]:
+    """Read one pixel of some channels; see `visiomatic_dask.analysis.pixel_values`."""
+    return pixel_values(reader, channels, x, y)
+
+
+def read_profile(
+    reader: Reader, channels: Sequence[int] | None, start: tuple[int, int], stop: tuple[int, int]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Read the pixels along a line; see `visiomatic_dask.analysis.line_profile`."""
+    return line_profile(reader, channels, start, stop)
+
+
+def render_region(reader: Reader, level: int, box: Box, style: Style, preview_read: int | None) -> bytes:
+    """Render a rectangle of any size band by band, so that no more than its bytes and one band are held."""
+    content, look, tables = style.content, style.look, LookTables.of(style.look)
+    scale, offset = style.scale_offset
+    bands = []
+    for top in range(box.top, box.bottom, _REGION_BAND):
+        band = Box(top, box.left, min(top + _REGION_BAND, box.bottom), box.right)
+        share = None if preview_read is None else max(1, preview_read * band.rows // box.rows)
+        shape = (band.rows, band.columns)
+        if isinstance(content, Mix):
+            mixed = MixBrick(reader, level, band, content, share).load()
+            bands.append(render_mix(mixed, 0, 0, shape, scale, offset, tables))
+        else:
+            planes = (content.channel, content.channel + 1)
+            brick = PlaneBrick(reader, level, planes, band, share).load()
+            bands.append(render_plane(brick, 0, 0, 0, shape, style.low, scale[0], offset[0], tables))
+    return encode(np.concatenate(bands), look)
+
+
+def render_tile(job: tuple[Any, ...]) -> tuple[str, bytes]:
+    """Render a tile as a Dask task: the last resort, where the stream does not reach.
+
+    Returns
+    -------
+    (status, data)
+        ``ok``, ``moved`` or ``absent``, as over the stream.
+    """
+    tile = TileJob(*job)
+    data = get_worker().data
+    brick = getattr(data, "fast", data).get(tile.key)
+    try:
+        return ("moved" if brick is None else "ok"), render_job(tile, brick, TableCache())
+    except BrickAbsent:
+        return "absent", b""
