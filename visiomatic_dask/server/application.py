@@ -1,0 +1,86 @@
+"""The Tornado application: routes, the page, health."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from tornado.web import Application, HTTPError, StaticFileHandler
+
+from visiomatic_dask.server.api_handler import APIHandler
+from visiomatic_dask.server.base import BaseHandler, NotFoundHandler, Services
+from visiomatic_dask.server.cube_handlers import (
+    ColormapsHandler,
+    CubeHandler,
+    CubesHandler,
+    CutsHandler,
+    TileHandler,
+    ValuesHandler,
+)
+
+_NUMBER = r"(\d{1,9})"
+
+
+class HealthHandler(BaseHandler):
+    """``/health``."""
+
+    def get(self) -> None:
+        """Say whether tiles can be served."""
+        renderer = self.services.renderer
+        if not renderer.workers:
+            self.set_status(503)
+            self.set_header("Retry-After", "5")
+        status = "ok" if renderer.workers else "no workers"
+        self.set_header("Cache-Control", "no-store")
+        self.write_json({"status": status, "workers": renderer.workers, "route": renderer.route})
+
+
+class PageHandler(BaseHandler):
+    """``/``: the web client's page."""
+
+    def get(self) -> None:
+        """Send the page."""
+        page = static_folder() / "index.html"
+        if not page.is_file():
+            raise HTTPError(404, "the web client is not built here: run `make client`, or install the package with pip")
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Cache-Control", "no-cache")
+        self.finish(page.read_bytes())
+
+
+class AssetHandler(StaticFileHandler):
+    """``/assets/…``: scripts and styles, named by their content."""
+
+    def set_extra_headers(self, path: str) -> None:  # noqa: ARG002 - Tornado's signature
+        """Let browsers keep what can never change."""
+        self.clear_header("Server")
+        self.set_header("Cache-Control", "public, max-age=31536000, immutable")
+
+
+def static_folder() -> Path:
+    """Folder of the built web client."""
+    return Path(str(resources.files("visiomatic_dask").joinpath("static")))
+
+
+def make_application(services: Services) -> Application:
+    """Make the application."""
+    common: dict[str, Any] = {"services": services}
+    return Application(
+        [
+            (r"/", PageHandler, common),
+            (r"/assets/(.*)", AssetHandler, {"path": str(static_folder() / "assets")}),
+            (r"/api", APIHandler, common),
+            (r"/health", HealthHandler, common),
+            (r"/colormaps", ColormapsHandler, common),
+            (r"/cubes", CubesHandler, common),
+            (rf"/cubes/(.+)/tiles/{_NUMBER}/{_NUMBER}/{_NUMBER}\.([a-z]+)", TileHandler, common),
+            (r"/cubes/(.+)/values", ValuesHandler, common),
+            (r"/cubes/(.+)/cuts", CutsHandler, common),
+            (r"/cubes/(.+)", CubeHandler, common),
+        ],
+        default_handler_class=NotFoundHandler,
+        default_handler_args=common,
+        compress_response=False,
+        log_function=lambda _: None,
+    )

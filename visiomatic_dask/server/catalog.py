@@ -1,0 +1,110 @@
+"""The catalog: cubes that are open, checked against their files, with what has been learnt of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+
+from visiomatic_dask.cube import Cube, Layer, SourceFile
+from visiomatic_dask.errors import CubeNotFound, UnreadableCube
+from visiomatic_dask.readers import open_cube
+from visiomatic_dask.rendering import Background
+from visiomatic_dask.server.names import DataRoots, Listing
+
+_TRUSTED = 1.0
+"""Seconds for which a file is not looked at again."""
+
+BackgroundSource = Callable[[Layer], Awaitable[list[Background]]]
+
+
+class OpenedCube:
+    """One version of a cube, with the statistics of its layers once someone has asked for them."""
+
+    def __init__(self, cube: Cube, source: BackgroundSource) -> None:
+        self.cube = cube
+        self.checked = time.monotonic()
+        self._source = source
+        self._backgrounds: dict[str, asyncio.Task[list[Background]]] = {}
+
+    async def backgrounds(self, layer: Layer) -> list[Background]:
+        """Background of every channel of a layer; sampled once, however many ask."""
+        task = self._backgrounds.get(layer.name)
+        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+            task = self._backgrounds[layer.name] = asyncio.ensure_future(self._source(layer))
+        return await asyncio.shield(task)
+
+
+class Catalog:
+    """Opens cubes by name, and keeps those used last.
+
+    Parameters
+    ----------
+    roots : DataRoots
+        What may be opened.
+    source : callable
+        Samples the background of a layer.
+    most : int
+        How many cubes stay open.
+    """
+
+    def __init__(self, roots: DataRoots, source: BackgroundSource, most: int) -> None:
+        self._roots = roots
+        self._source = source
+        self._most = most
+        self._opened: OrderedDict[str, OpenedCube] = OrderedDict()
+        self._opening: dict[str, asyncio.Task[OpenedCube]] = {}
+
+    async def get(self, name: str, parameter: str) -> OpenedCube:
+        """Return a cube by name, as its file is now.
+
+        Raises
+        ------
+        CubeNotFound, UnreadableCube
+            If it cannot be opened.
+        """
+        opened = self._opened.get(name)
+        if opened is not None and time.monotonic() - opened.checked < _TRUSTED:
+            self._opened.move_to_end(name)
+            return opened
+        task = self._opening.get(name)
+        if task is None:
+            task = self._opening[name] = asyncio.ensure_future(self._look(name, parameter))
+            task.add_done_callback(lambda _: self._opening.pop(name, None))
+        return await asyncio.shield(task)
+
+    async def list(self) -> Listing:
+        """Look for cubes below the roots."""
+        return await asyncio.to_thread(self._roots.list)
+
+    async def _look(self, name: str, parameter: str) -> OpenedCube:
+        """Open the cube, or find that the open one is still what its file is.
+
+        Off the event loop: file systems can be slow.
+        """
+        known = self._opened.get(name)
+        try:
+            cube = await asyncio.to_thread(self._open, name, parameter, None if known is None else known.cube)
+        except (CubeNotFound, UnreadableCube):
+            self._opened.pop(name, None)
+            raise
+        if known is not None and cube is known.cube:
+            known.checked = time.monotonic()
+            opened = known
+        else:
+            opened = OpenedCube(cube, self._source)
+        self._opened[name] = opened
+        self._opened.move_to_end(name)
+        while len(self._opened) > self._most:
+            self._opened.popitem(last=False)
+        return opened
+
+    def _open(self, name: str, parameter: str, known: Cube | None) -> Cube:
+        path = self._roots.resolve(name, parameter)
+        try:
+            if known is not None and SourceFile.of(path).fingerprint == known.fingerprint:
+                return known
+        except OSError as error:
+            raise UnreadableCube(f"{name} cannot be read: {error.strerror}", parameter) from error
+        return open_cube(path, name=name)

@@ -1,0 +1,119 @@
+"""The resource API: ``/cubes`` and what lies below."""
+
+from __future__ import annotations
+
+from visiomatic_dask.cube import Layer
+from visiomatic_dask.engine.requests import TileRequest
+from visiomatic_dask.errors import InvalidRequest
+from visiomatic_dask.rendering import colormap_names
+from visiomatic_dask.rendering.style import ImageFormat
+from visiomatic_dask.server import describe
+from visiomatic_dask.server.arguments import Arguments
+from visiomatic_dask.server.base import BaseHandler
+from visiomatic_dask.server.catalog import OpenedCube
+from visiomatic_dask.server.query import STYLE_KEYS, resource_style
+
+_FORMATS: dict[str, ImageFormat] = {"jpg": "jpeg", "jpeg": "jpeg", "png": "png"}
+_FARTHEST = 10**9
+
+
+class CubesHandler(BaseHandler):
+    """``/cubes``."""
+
+    async def get(self) -> None:
+        """List the cubes below the data roots."""
+        self.arguments.check_names(())
+        listing = await self.services.catalog.list()
+        cubes = [{"name": name, "size": size} for name, size in listing.cubes]
+        self.write_json({"cubes": cubes, "truncated": listing.truncated})
+
+
+class ColormapsHandler(BaseHandler):
+    """``/colormaps``."""
+
+    def get(self) -> None:
+        """List the colormaps."""
+        self.write_json({"colormaps": list(colormap_names())})
+
+
+class _CubeHandler(BaseHandler):
+    """Below ``/cubes/{name}``."""
+
+    async def open(self, name: str, arguments: Arguments) -> tuple[OpenedCube, Layer]:
+        """Open the cube, and choose its layer."""
+        opened = await self.services.catalog.get(name, "name")
+        return opened, opened.cube.layer(arguments.text("layer"))
+
+
+class CubeHandler(_CubeHandler):
+    """``/cubes/{name}``."""
+
+    async def get(self, name: str) -> None:
+        """Describe a cube."""
+        arguments = self.arguments
+        arguments.check_names(("layer",))
+        opened, layer = await self.open(name, arguments)
+        services = self.services
+        grid = services.renderer.planner.tiles(layer)
+        backgrounds = await opened.backgrounds(layer)
+        self.set_header("Cache-Control", "no-cache")
+        self.write_json(describe.describe_cube(opened.cube, layer, backgrounds, grid, services.settings))
+
+
+class TileHandler(_CubeHandler):
+    """``/cubes/{name}/tiles/{level}/{row}/{column}.jpg``."""
+
+    async def get(self, name: str, level: str, row: str, column: str, suffix: str) -> None:
+        """Send a tile."""
+        arguments = self.arguments
+        arguments.check_names((*STYLE_KEYS, "layer", "v"))
+        if suffix not in _FORMATS:
+            raise InvalidRequest.value("suffix", suffix, ", ".join(_FORMATS))
+        opened, layer = await self.open(name, arguments)
+        fingerprinted = self.check_version(opened.cube.fingerprint)
+        services, image_format = self.services, _FORMATS[suffix]
+        query = resource_style(arguments, layer, services.settings, image_format)
+        style = query.resolve(await opened.backgrounds(layer) if query.needs_backgrounds else None)
+        request = TileRequest(layer, int(level), int(row), int(column), style)
+        services.renderer.planner.tiles(layer).box(request.level, request.row, request.column)
+        await self.send_picture(
+            request.token,
+            lambda: services.renderer.tile(request),
+            image_format,
+            fingerprinted=fingerprinted,
+            previews=True,
+        )
+
+
+class ValuesHandler(_CubeHandler):
+    """``/cubes/{name}/values``."""
+
+    async def get(self, name: str) -> None:
+        """Send the values and the sky position of a pixel."""
+        arguments = self.arguments
+        arguments.check_names(("x", "y", "channel", "layer"))
+        for key in ("x", "y"):
+            if key not in arguments:
+                raise InvalidRequest(f"{key} is missing; allowed: a FITS pixel, an integer from 1", key)
+        _, layer = await self.open(name, arguments)
+        x = arguments.integer("x", 0, -_FARTHEST, _FARTHEST)
+        y = arguments.integer("y", 0, -_FARTHEST, _FARTHEST)
+        channels = tuple(arguments.integers("channel", 0, layer.channels - 1)) or None
+        values = await self.services.renderer.values(layer, channels, x - 1, y - 1)
+        self.set_header("Cache-Control", "no-cache")
+        self.write_json(describe.describe_values(layer, x, y, channels or range(layer.channels), values))
+
+
+class CutsHandler(_CubeHandler):
+    """``/cubes/{name}/cuts``."""
+
+    async def get(self, name: str) -> None:
+        """Send cuts of a channel, found by a named method."""
+        arguments = self.arguments
+        arguments.check_names(("channel", "method", "layer"))
+        _, layer = await self.open(name, arguments)
+        channel = arguments.integer("channel", 0, 0, layer.channels - 1)
+        method = arguments.text("method") or "mad"
+        cut = await self.services.renderer.cut(layer, channel, method)
+        self.set_header("Cache-Control", "no-cache")
+        self.write_json({"cuts": [cut.low, cut.high], "method": method})

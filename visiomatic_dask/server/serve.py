@@ -1,0 +1,92 @@
+"""Serving: from paths and a cluster to a listening port, until a signal ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import signal
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+
+from visiomatic_dask.config import Settings
+from visiomatic_dask.engine.cluster import ClusterAddress
+from visiomatic_dask.engine.renderer import open_renderer
+from visiomatic_dask.errors import InvalidSetting
+from visiomatic_dask.server.application import make_application
+from visiomatic_dask.server.base import Services
+from visiomatic_dask.server.catalog import Catalog
+from visiomatic_dask.server.names import DataRoots
+from visiomatic_dask.server.pictures import PictureDesk
+
+_LARGEST_HEADER = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """Where and what to serve.
+
+    Attributes
+    ----------
+    paths : sequence of Path
+        Cubes and data roots.
+    host : str
+        Interface to listen on.
+    port : int
+        TCP port; 0 for any free one.
+    cluster : ClusterAddress or None
+        Cluster to join; None for an embedded one.
+    version : str
+        Version of this package.
+    """
+
+    paths: Sequence[Path]
+    host: str
+    port: int
+    cluster: ClusterAddress | None
+    version: str
+
+
+@asynccontextmanager
+async def running_server(options: ServeOptions, settings: Settings) -> AsyncIterator[str]:
+    """Run a server on the current event loop, and give its URL.
+
+    Raises
+    ------
+    InvalidSetting
+        If a path or the port cannot be used.
+    ClusterError
+        If the cluster cannot be used.
+    """
+    roots = DataRoots(options.paths)
+    try:
+        sockets = bind_sockets(options.port, options.host)
+    except OSError as error:
+        why = "is in use already" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
+        raise InvalidSetting(f"port {options.port} of {options.host} {why}; choose another with --port") from error
+    async with open_renderer(options.cluster, options.version, settings) as renderer:
+        catalog = Catalog(roots, renderer.backgrounds, settings.open_cubes)
+        services = Services(renderer, catalog, PictureDesk(settings.tile_cache), settings, options.version)
+        server = HTTPServer(make_application(services), max_header_size=_LARGEST_HEADER)
+        server.add_sockets(sockets)
+        host, port = sockets[0].getsockname()[:2]
+        try:
+            yield f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+        finally:
+            server.stop()
+            await server.close_all_connections()
+
+
+async def serve(options: ServeOptions, settings: Settings, ready: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; `ready` is called with the URL once requests are answered."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with running_server(options, settings) as url:
+        ready(url)
+        await stop.wait()
