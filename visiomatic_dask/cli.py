@@ -1,0 +1,191 @@
+"""The command line: ``serve``, ``info``, ``demo``. Also ``dask visiomatic …``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import sys
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+import click
+
+from visiomatic_dask import __version__
+from visiomatic_dask.config import load_settings
+from visiomatic_dask.cube import Cube, Layer
+from visiomatic_dask.demo import write_demo
+from visiomatic_dask.engine.cluster import ClusterAddress
+from visiomatic_dask.errors import VisiomaticError
+from visiomatic_dask.readers import open_cube
+from visiomatic_dask.server.serve import ServeOptions
+from visiomatic_dask.server.serve import serve as serve_until_stopped
+
+_DEFAULT_PORT = 8009
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="visiomatic_dask")
+def main() -> None:
+    """Look at datacubes too large to convert, copy or hold on one machine."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+
+
+@main.command()
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[PATH]...")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Interface to listen on.")
+@click.option(
+    "--port",
+    default=_DEFAULT_PORT,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0 for a free one.",
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Join the Dask cluster of this scheduler, as tcp://host:8786.")
+@click.option(
+    "--scheduler-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Join the cluster whose scheduler wrote this file.",
+)
+@click.option(
+    "--store",
+    type=click.Path(file_okay=False, writable=True, path_type=Path),
+    help="Folder for pyramids. Nothing is written there yet: pyramids are still to come.",
+)
+@click.option("--no-browser", is_flag=True, help="Do not open a web browser.")
+def serve(
+    paths: tuple[Path, ...],
+    host: str,
+    port: int,
+    scheduler: str | None,
+    scheduler_file: Path | None,
+    store: Path | None,
+    no_browser: bool,
+) -> None:
+    """Serve cubes to web browsers.
+
+    Each PATH is a cube, or a folder whose cubes are served by their names below it; without one, the current folder.
+    Without --scheduler or --scheduler-file, a Dask cluster sized to this machine is started.
+    """
+    if scheduler and scheduler_file:
+        raise click.UsageError("--scheduler and --scheduler-file exclude each other")
+    if store is not None and not store.is_dir():
+        raise click.BadParameter(f"{store} is not a folder", param_hint="--store")
+    cluster = ClusterAddress(scheduler, scheduler_file) if scheduler or scheduler_file else None
+    chosen = paths or (Path.cwd(),)
+    options = ServeOptions(chosen, host, port, cluster, __version__)
+
+    def ready(url: str) -> None:
+        page = url
+        if len(chosen) == 1 and chosen[0].is_file():
+            page = f"{url}?image={_quoted(chosen[0].name)}"
+        click.echo(
+            f"visiomatic_dask {__version__} serves {', '.join(map(str, chosen))}\n\n    {page}\n\nCtrl-C ends it."
+        )
+        if not no_browser and _has_display():
+            webbrowser.open(page)
+
+    with _errors_for_people():
+        asyncio.run(serve_until_stopped(options, load_settings(), ready))
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Write JSON.")
+def info(file: Path, as_json: bool) -> None:
+    """Say what a cube is, from its headers alone."""
+    with _errors_for_people():
+        cube = open_cube(file)
+    if as_json:
+        click.echo(json.dumps(_described(cube), indent=2))
+        return
+    click.echo(f"{cube.name}    fingerprint {cube.fingerprint}")
+    for layer in cube.layers:
+        click.echo(f"\n{layer.name}: {' x '.join(map(str, layer.shape))} {layer.dtype} {layer.unit}")
+        for axis in layer.axes:
+            click.echo(f"  {axis.name:<12} {axis.size:>8}  {axis.ctype:<10} {_extent(axis)}".rstrip())
+        for warning in layer.warnings:
+            click.echo(f"  warning: {warning}")
+
+
+@main.command()
+@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--width", default=2048, show_default=True, type=click.IntRange(64), help="Pixels along x.")
+@click.option("--height", default=2048, show_default=True, type=click.IntRange(64), help="Pixels along y.")
+@click.option("--channels", default=24, show_default=True, type=click.IntRange(1), help="Spectral channels.")
+@click.option("--seed", default=1, show_default=True, help="Another number makes another sky.")
+@click.option("--overwrite", is_flag=True, help="Replace the file if it exists.")
+def demo(path: Path, width: int, height: int, channels: int, seed: int, overwrite: bool) -> None:
+    """Write a demonstration cube: stars, galaxies whose lines move with channel, a nebula, noise, and a WCS."""
+    if path.exists() and not overwrite:
+        raise click.ClickException(f"{path} exists; use --overwrite to replace it")
+    with click.progressbar(length=channels, label=f"writing {path}", file=sys.stderr) as bar:
+
+        def progress(done: int, _total: int) -> None:
+            bar.update(done - bar.pos)
+
+        try:
+            write_demo(
+                path,
+                width=width,
+                height=height,
+                channels=channels,
+                seed=seed,
+                progress=progress,
+                overwrite=overwrite,
+            )
+        except (OSError, ValueError) as error:
+            raise click.ClickException(str(error)) from error
+    click.echo(f"{path}: {path.stat().st_size / 1e6:.0f} MB. Look at it with: python -m visiomatic_dask serve {path}")
+
+
+def _described(cube: Cube) -> dict[str, Any]:
+    return {
+        "name": cube.name,
+        "fingerprint": cube.fingerprint,
+        "layers": [_layer(layer) for layer in cube.layers],
+    }
+
+
+def _layer(layer: Layer) -> dict[str, Any]:
+    return {
+        "name": layer.name,
+        "shape": list(layer.shape),
+        "dtype": str(layer.dtype),
+        "unit": layer.unit,
+        "axes": [
+            {"name": a.name, "kind": a.kind, "ctype": a.ctype, "unit": a.unit, "size": a.size} for a in layer.axes
+        ],
+        "frame": layer.wcs.frame,
+        "pixel_scale": layer.wcs.pixel_scale,
+        "warnings": list(layer.warnings),
+    }
+
+
+def _extent(axis: Any) -> str:
+    if axis.coordinates is None:
+        return axis.unit or ""
+    return f"{axis.label(0)} … {axis.label(axis.size - 1)}" if axis.size > 1 else str(axis.label(0))
+
+
+def _quoted(name: str) -> str:
+    from urllib.parse import quote
+
+    return quote(name)
+
+
+def _has_display() -> bool:
+    """Whether a browser would open in a window, not take over the terminal."""
+    return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+@contextlib.contextmanager
+def _errors_for_people() -> Any:
+    """Turn what is wrong with the input into one line on standard error, and status 1."""
+    try:
+        yield
+    except VisiomaticError as error:
+        raise click.ClickException(error.message) from error
