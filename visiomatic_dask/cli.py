@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import logging
@@ -21,7 +20,7 @@ from visiomatic_dask.demo import write_demo
 from visiomatic_dask.engine.cluster import ClusterAddress
 from visiomatic_dask.errors import VisiomaticError
 from visiomatic_dask.readers import open_cube
-from visiomatic_dask.server.serve import ServeOptions
+from visiomatic_dask.server.serve import ServeOptions, run
 from visiomatic_dask.server.serve import serve as serve_until_stopped
 
 _DEFAULT_PORT = 8009
@@ -89,7 +88,7 @@ def serve(
             webbrowser.open(page)
 
     with _errors_for_people():
-        asyncio.run(serve_until_stopped(options, load_settings(), ready))
+        run(serve_until_stopped(options, load_settings(), ready))
 
 
 @main.command()

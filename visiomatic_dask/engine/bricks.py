@@ -186,7 +186,7 @@ class MixBrick:
 
 @dataclass(frozen=True)
 class Brick:
-    """A recipe with what the front end needs of it again and again.
+    """A recipe with what the front end needs of it again and again, computed once.
 
     Attributes
     ----------

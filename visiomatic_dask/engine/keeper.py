@@ -50,6 +50,10 @@ class BrickKeeper:
         self._to_locate: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def holders(self, brick: Brick) -> tuple[str, ...]:
+        """Return the workers that are known to hold a brick, which counts as used; none if it is not wanted yet."""
+        return self.residency.use(brick.key)
+
     async def where(self, brick: Brick) -> tuple[str, ...]:
         """Return the workers that hold a brick, having it made first where need be.
 

@@ -57,10 +57,9 @@ class Members:
         now = time.monotonic()
         return [w for w in self._known if self._suspects.get(w, 0) <= now] or self.all
 
-    @property
-    def threads(self) -> int:
-        """Task threads of all workers together."""
-        return sum(self._known.values())
+    def is_usable(self, worker: str) -> bool:
+        """Whether a worker is there and not suspected."""
+        return worker in self._known and self._suspects.get(worker, 0) <= time.monotonic()
 
     def suspect(self, worker: str) -> None:
         """Pass a worker over for a while."""

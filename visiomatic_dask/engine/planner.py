@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
 from visiomatic_dask.config import Settings
 from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine.bricks import Brick, BrickRecipe, MixBrick, PlaneBrick
 from visiomatic_dask.engine.requests import TileRequest
 from visiomatic_dask.pyramid import Box, BrickGrid, BrickLimits, TileGrid, mix_bricks, plane_bricks
-from visiomatic_dask.rendering import Mix
+from visiomatic_dask.rendering import Mix, Mono
 
 _MOST_PLANS = 4096
 _BRICKS_A_WORKER = 4
@@ -39,7 +40,7 @@ class TilePlan:
 
 
 class Planner:
-    """Plans tiles; keeps the bricks planned last, so that their keys are hashed once.
+    """Plans tiles, and keeps the plans made last.
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ class Planner:
 
     def __init__(self, settings: Settings) -> None:
         self.limits = BrickLimits(settings.tile_size, settings.brick_size, settings.read_limit)
-        self._bricks: OrderedDict[BrickRecipe, Brick] = OrderedDict()
+        self._plans: OrderedDict[tuple[Any, ...], TilePlan] = OrderedDict()
 
     def tiles(self, layer: Layer) -> TileGrid:
         """Tiles of a layer."""
@@ -77,6 +78,19 @@ class Planner:
         InvalidRequest
             If there is no such tile.
         """
+        content = request.style.content
+        what = content.channel if isinstance(content, Mono) else content.text
+        key = (request.layer.reader.token, request.level, request.row, request.column, what, workers)
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plans[key] = self._plan(request, workers)
+            if len(self._plans) > _MOST_PLANS:
+                self._plans.popitem(last=False)
+        else:
+            self._plans.move_to_end(key)
+        return plan
+
+    def _plan(self, request: TileRequest, workers: int) -> TilePlan:
         layer, content = request.layer, request.style.content
         tile = self.tiles(layer).box(request.level, request.row, request.column)
         recipe: BrickRecipe
@@ -92,14 +106,4 @@ class Planner:
             spread = bricks_a_plane < _BRICKS_A_WORKER * workers
             recipe = PlaneBrick(layer.reader, request.level, planes, box, grid.preview_read, spread)
             plane = content.channel - planes[0]
-        return TilePlan(self._brick(recipe), plane, tile.within(box), grid.preview_read is not None)
-
-    def _brick(self, recipe: BrickRecipe) -> Brick:
-        brick = self._bricks.get(recipe)
-        if brick is None:
-            brick = self._bricks[recipe] = Brick(recipe)
-            if len(self._bricks) > _MOST_PLANS:
-                self._bricks.popitem(last=False)
-        else:
-            self._bricks.move_to_end(recipe)
-        return brick
+        return TilePlan(Brick(recipe), plane, tile.within(box), grid.preview_read is not None)

@@ -10,7 +10,6 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import CancelledError
 from contextlib import asynccontextmanager
-from dataclasses import astuple
 from hashlib import blake2b
 from typing import Any
 
@@ -128,8 +127,11 @@ class Renderer:
         job = _tile_job(plan, request.style)
         self._waiting += 1
         try:
-            async with asyncio.timeout(self._settings.deadline):
-                return Picture((await self._ask(plan, job)).data, plan.preview)
+            answer = await self._ask_holder(plan, job)
+            if answer is None:
+                async with asyncio.timeout(self._settings.deadline):
+                    answer = await self._ask(plan, job)
+            return Picture(answer.data, plan.preview)
         except TimeoutError as error:
             raise Unavailable(f"no worker has answered within {self._settings.deadline:g} s") from error
         finally:
@@ -199,6 +201,29 @@ class Renderer:
         key = f"profile-{_hex(f'{layer.reader.token}|{channels}|{start}|{stop}')}"
         x, y, values = await self._run(tasks.read_profile, layer.reader, channels, start, stop, key=key)
         return x.tolist(), y.tolist(), values.tolist()
+
+    async def _ask_holder(self, plan: TilePlan, job: TileJob) -> Answer | None:
+        """Ask a worker that is known to hold the brick; None where there is none, or it cannot answer.
+
+        That is how nearly all tiles go. The stream notices silence by itself, so there is no timer to set for each.
+        """
+        if self._route is self._last_resort:
+            return None
+        worker = next(filter(self._members.is_usable, self._keeper.holders(plan.brick)), None)
+        if worker is None:
+            return None
+        try:
+            answer = await self._route.ask(worker, job)
+        except Unreachable as unreachable:
+            logger.info("passing over a worker: %s", unreachable)
+            self._members.suspect(worker)
+            return None
+        except BrickAbsent:
+            self._misplaced(plan, worker)
+            return None
+        if answer.moved:
+            self._misplaced(plan, worker)
+        return answer
 
     async def _ask(self, plan: TilePlan, job: TileJob) -> Answer:
         """Ask workers until one answers: who holds the brick, the others by preference, then anyone by a task."""
@@ -274,7 +299,6 @@ def _tile_job(plan: TilePlan, style: Style) -> TileJob:
     scale, offset = style.scale_offset
     box = plan.box
     plane = -1 if isinstance(style.content, Mix) else plan.plane
-    look = astuple(style.look)
     return TileJob(
         plan.brick.key,
         plan.brick.pickled,
@@ -286,7 +310,7 @@ def _tile_job(plan: TilePlan, style: Style) -> TileJob:
         style.low,
         scale,
         offset,
-        look,
+        style.look.fields,
     )
 
 

@@ -95,6 +95,14 @@ class Residency:
         entry = self._entries.get(key)
         return () if entry is None else entry.workers
 
+    def use(self, key: str) -> tuple[str, ...]:
+        """Return the workers that hold a brick, and note that it was used just now."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return ()
+        self._entries.move_to_end(key)
+        return entry.workers
+
     def held(self, worker: str) -> int:
         """Bytes of bricks known to be on a worker."""
         return self._held.get(worker, 0)

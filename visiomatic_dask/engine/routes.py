@@ -81,7 +81,7 @@ class DirectRoute:
         try:
             if stream is None:
                 stream = await self._open(worker)
-            return await stream.ask(job, self._silence)
+            return await stream.ask(job)
         except (OSError, StreamClosed, TimeoutError) as error:
             raise Unreachable(f"{worker}: {error!r}") from error
 
@@ -124,7 +124,7 @@ class DirectRoute:
                 logger.info("the stream to worker %s has closed", worker)
                 self._on_lost(worker)
 
-        stream = TileStream(worker, tell, lost)
+        stream = TileStream(worker, self._silence, tell, lost)
         arguments = self._client.security.get_connection_args("client") if self._client.security else {}
         await stream.open(self._version, timeout=self._silence, **arguments)
         self._streams[worker] = stream

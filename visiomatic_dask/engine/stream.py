@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import logging
 import pickle
+import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -21,6 +22,10 @@ logger = logging.getLogger(__name__)
 _TILES_A_THREAD = 4
 """In flight on a worker, for each of its rendering threads. What is beyond waits here, where it can be dropped and
 ordered."""
+
+
+_HELLO = 5.0
+"""Seconds within which a worker has to say hello."""
 
 
 class StreamClosed(Exception):
@@ -49,23 +54,34 @@ class TileStream:
     ----------
     address : str
         The worker's address.
+    silence : float
+        Seconds after which a worker that has not answered a request counts as silent. Then everything that waits for
+        it fails at once, so that it can be asked elsewhere.
     on_front_ends : callable
         Called with the number of front ends connected to the worker, whenever it tells.
     on_close : callable
         Called once, when the comm has closed for whatever reason.
     """
 
-    def __init__(self, address: str, on_front_ends: Callable[[int], None], on_close: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        address: str,
+        silence: float,
+        on_front_ends: Callable[[int], None],
+        on_close: Callable[[], None],
+    ) -> None:
         self.address = address
         self.memory_limit = 0
+        self._silence = silence
         self._on_front_ends = on_front_ends
         self._on_close = on_close
         self._comm: Comm | None = None
         self._numbers = itertools.count()
-        self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._most = _TILES_A_THREAD
+        self._queue: deque[tuple[TileJob, asyncio.Future[Answer]]] = deque()
+        self._waiting: dict[int, tuple[float, asyncio.Future[Answer]]] = {}
         self._out: list[tuple[int, TileJob | None]] = []
         self._wake = asyncio.Event()
-        self._slots = asyncio.Semaphore(_TILES_A_THREAD)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self, version: str, **connection_args: Any) -> None:
@@ -88,7 +104,7 @@ class TileStream:
         comm = await connect(self.address, **connection_args)
         try:
             await comm.write({"op": HANDLER, "reply": False})
-            hello = await asyncio.wait_for(comm.read(), 5)
+            hello = await asyncio.wait_for(comm.read(), _HELLO)
         except (OSError, TimeoutError) as error:
             comm.abort()
             raise OSError(f"worker {self.address} does not answer tiles") from error
@@ -100,62 +116,48 @@ class TileStream:
             )
         self._comm = comm
         self.memory_limit = int(hello["memory_limit"])
-        self._slots = asyncio.Semaphore(_TILES_A_THREAD * int(hello["threads"]))
-        self._tasks = [asyncio.create_task(self._write(comm)), asyncio.create_task(self._read(comm))]
+        self._most = _TILES_A_THREAD * int(hello["threads"])
+        self._tasks = [asyncio.create_task(one) for one in (self._write(comm), self._read(comm), self._watch())]
         self._on_front_ends(1)
 
-    @property
-    def closed(self) -> bool:
-        """Whether nothing can be asked any more."""
-        return self._comm is None
-
-    async def ask(self, job: TileJob, silence: float) -> Answer:
+    async def ask(self, job: TileJob) -> Answer:
         """Ask for a tile.
-
-        Parameters
-        ----------
-        job : TileJob
-            The tile.
-        silence : float
-            Seconds to wait once the request is on its way.
 
         Raises
         ------
         StreamClosed
             If the comm closes first.
         TimeoutError
-            If the worker stays silent.
+            If the worker is silent.
         BrickAbsent
             If it does not hold the brick, and would have to read too much.
         VisiomaticError
             Whatever went wrong there.
         """
-        async with self._slots:
-            if self.closed:
-                raise StreamClosed(self.address)
-            number = next(self._numbers)
-            answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-            self._waiting[number] = answer
-            self._send(number, job)
-            try:
-                async with asyncio.timeout(silence):
-                    return await answer
-            except BaseException:
-                if self._waiting.pop(number, None) is not None and not self.closed:
-                    self._send(number, None)  # whoever asked is gone: the worker need not begin
-                raise
+        if self._comm is None:
+            raise StreamClosed(self.address)
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._queue.append((job, answer))
+        self._send_queued()
+        return await answer
 
     async def close(self) -> None:
         """Close the comm; whoever waits gets `StreamClosed`."""
         self._shut()
         for task in self._tasks:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _send(self, number: int, job: TileJob | None) -> None:
-        self._out.append((number, job))
-        self._wake.set()
+    def _send_queued(self) -> None:
+        """Send what the worker has room for."""
+        while self._queue and len(self._waiting) < self._most:
+            job, answer = self._queue.popleft()
+            if answer.done():
+                continue  # whoever asked is gone, and the worker never learns of it
+            number = next(self._numbers)
+            self._waiting[number] = (time.monotonic(), answer)
+            self._out.append((number, job))
+            self._wake.set()
 
     async def _write(self, comm: Comm) -> None:
         try:
@@ -174,11 +176,35 @@ class TileStream:
                 self._on_front_ends(front_ends)
                 for number, status, data in answers:
                     self._settle(number, status, data)
+                self._send_queued()
         except OSError:
             self._shut()
 
+    async def _watch(self) -> None:
+        """Notice silence, and those who asked and are gone: the worker need not begin their tiles."""
+        while True:
+            await asyncio.sleep(self._silence / 4)
+            gone = [number for number, (_, answer) in self._waiting.items() if answer.done()]
+            for number in gone:
+                self._drop(number)
+            oldest = next(iter(self._waiting.values()), None)
+            if oldest is not None and time.monotonic() - oldest[0] > self._silence:
+                for number in list(self._waiting):
+                    _, answer = self._drop(number)
+                    answer.set_exception(TimeoutError(f"worker {self.address} is silent"))
+                while self._queue:
+                    _, answer = self._queue.popleft()
+                    if not answer.done():
+                        answer.set_exception(TimeoutError(f"worker {self.address} is silent"))
+            self._send_queued()
+
+    def _drop(self, number: int) -> tuple[float, asyncio.Future[Answer]]:
+        self._out.append((number, None))
+        self._wake.set()
+        return self._waiting.pop(number)
+
     def _settle(self, number: int, status: str, data: bytes) -> None:
-        future = self._waiting.pop(number, None)
+        _, future = self._waiting.pop(number, (0.0, None))
         if future is None or future.done():
             return
         if status == "error":
@@ -193,8 +219,10 @@ class TileStream:
         if comm is None:
             return
         comm.abort()
-        waiting, self._waiting = self._waiting, {}
-        for future in waiting.values():
-            if not future.done():
-                future.set_exception(StreamClosed(self.address))
+        waiting = [answer for _, answer in (*self._waiting.values(), *self._queue)]
+        self._waiting.clear()
+        self._queue.clear()
+        for answer in waiting:
+            if not answer.done():
+                answer.set_exception(StreamClosed(self.address))
         self._on_close()

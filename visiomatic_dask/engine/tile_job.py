@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from visiomatic_dask.engine.bricks import BrickRecipe
 from visiomatic_dask.pyramid import Box
-from visiomatic_dask.rendering import Look, TableCache, encode, render_mix, render_plane
+from visiomatic_dask.rendering import TableCache, encode, render_mix, render_plane
 
 DIRECT_READ = 32 * 2**20
 """What a worker that does not hold the brick reads of the source for a single tile, at most."""
@@ -83,12 +83,12 @@ def render_job(job: TileJob, brick: NDArray[np.float32] | None, tables: TableCac
             raise BrickAbsent(job.key)
         brick, top, left = recipe.load(), 0, 0
         plane = min(plane, 0)
-    look = Look(*job.look)
+    look, look_tables = tables.get(job.look)
     shape = (job.rows, job.columns)
     if plane < 0:
-        picture = render_mix(brick, top, left, shape, job.scale, job.offset, tables.get(look))
+        picture = render_mix(brick, top, left, shape, job.scale, job.offset, look_tables)
     else:
-        picture = render_plane(brick, plane, top, left, shape, job.low, job.scale[0], job.offset[0], tables.get(look))
+        picture = render_plane(brick, plane, top, left, shape, job.low, job.scale[0], job.offset[0], look_tables)
     return encode(picture, look)
 
 

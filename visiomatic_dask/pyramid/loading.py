@@ -9,7 +9,8 @@ from visiomatic_dask.cube import Reader, Window, plane_window
 from visiomatic_dask.pyramid.rebin import accumulate, finish
 from visiomatic_dask.pyramid.tiles import Box
 
-_BAND = 8 * 2**20
+_BAND = 2 * 2**20
+"""Source bytes in a band: one that stays in the cache between reading, swapping and summing."""
 
 
 def load_box(reader: Reader, plane: int, level: int, box: Box, out: NDArray[np.float32]) -> None:

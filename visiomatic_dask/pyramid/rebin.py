@@ -37,23 +37,25 @@ def accumulate(
     counts : ndarray of int32, (rows, columns)
         Their numbers; changed in place.
     """
-    block = 1 << level
-    columns = band.shape[1]
-    for i in range(band.shape[0]):
-        row = (first_row + i * row_step) >> level
-        for target in range(sums.shape[1]):
-            start = target << level
-            stop = min(start + block, columns)
-            total = 0.0
-            count = 0
-            for j in range(start, stop):
-                value = band[i, j]
-                # Not a number minus itself is not zero, and neither is an infinity; fastmath would remove the test.
-                if value - value == 0:
-                    total += value
-                    count += 1
-            sums[row, target] += total
-            counts[row, target] += count
+    rows, width = band.shape
+    # Columns first: those sums do not depend on each other, so they run several at a time. Blocks are put together
+    # once their rows are through.
+    column_sums = np.zeros(width, np.float64)
+    column_counts = np.zeros(width, np.int32)
+    for i in range(rows):
+        target = (first_row + i * row_step) >> level
+        for j in range(width):
+            value = band[i, j]
+            # Not a number minus itself is not zero, and neither is an infinity; fastmath would remove the test.
+            finite = value - value == 0
+            column_sums[j] += np.float64(value) if finite else 0.0
+            column_counts[j] += 1 if finite else 0
+        if i + 1 == rows or (first_row + (i + 1) * row_step) >> level != target:
+            for j in range(width):
+                sums[target, j >> level] += column_sums[j]
+                counts[target, j >> level] += column_counts[j]
+                column_sums[j] = 0.0
+                column_counts[j] = 0
 
 
 @njit(nogil=True, cache=True)

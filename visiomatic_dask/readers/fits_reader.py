@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ _STORED = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _MOST_RANGES_ANNOUNCED = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FITSReader:
     """One image HDU of a FITS file. Scaling and dtypes are those of astropy.
 
@@ -77,12 +78,12 @@ class FITSReader:
             return np.dtype(f"u{self.bitpix // 8}")
         return None
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Fingerprint of the file."""
         return self.file.fingerprint
 
-    @property
+    @cached_property
     def token(self) -> str:
         """Canonical text of file version, place and scaling."""
         scaling = f"{self.bitpix}:{self.bscale!r}:{self.bzero!r}:{self.blank}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from visiomatic_dask.rendering.colormaps import colormap_table
 from visiomatic_dask.rendering.style import Look
 from visiomatic_dask.rendering.transfer import transfer_colormap, transfer_grey, transfer_rgb, transfer_table
 
-_MOST_TABLES = 64
+_MOST_LOOKS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +39,30 @@ class LookTables:
 
 
 class TableCache:
-    """The tables of the looks used last. Contrast and brightness need none of their own."""
+    """The looks used last, with their tables; those that differ in contrast, brightness or quality alone share them."""
 
     def __init__(self) -> None:
-        self._tables: OrderedDict[tuple[float, bool, str], LookTables] = OrderedDict()
+        self._looks: OrderedDict[tuple[Any, ...], tuple[Look, LookTables]] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, look: Look) -> LookTables:
-        """Return the tables of a look, computing them if they are not there."""
-        key = (look.gamma, look.invert, look.colormap)
+    def get(self, fields: tuple[Any, ...]) -> tuple[Look, LookTables]:
+        """Return the look that has these `visiomatic_dask.rendering.Look.fields`, and its tables."""
         with self._lock:
-            tables = self._tables.get(key)
-            if tables is None:
-                tables = self._tables[key] = LookTables.of(look)
-                if len(self._tables) > _MOST_TABLES:
-                    self._tables.popitem(last=False)
+            known = self._looks.get(fields)
+            if known is None:
+                look = Look(*fields)
+                key = _tables_key(look)
+                tables = next((t for other, t in self._looks.values() if _tables_key(other) == key), None)
+                known = self._looks[fields] = (look, tables or LookTables.of(look))
+                if len(self._looks) > _MOST_LOOKS:
+                    self._looks.popitem(last=False)
             else:
-                self._tables.move_to_end(key)
-        return tables
+                self._looks.move_to_end(fields)
+        return known
+
+
+def _tables_key(look: Look) -> tuple[float, bool, str]:
+    return look.gamma, look.invert, look.colormap
 
 
 def render_plane(

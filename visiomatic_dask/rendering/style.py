@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 
 from visiomatic_dask.errors import InvalidRequest
 
@@ -16,7 +18,7 @@ GAMMA = (0.2, 5.0)
 QUALITY = (0, 100)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Cut:
     """The values shown black and white, `low` and `high`; the other way round where low is above high.
 
@@ -33,13 +35,13 @@ class Cut:
         if not abs(self.high - self.low) > 0:
             raise InvalidRequest.value("cuts", f"{self.low},{self.high}", "two finite numbers that differ")
 
-    @property
+    @cached_property
     def text(self) -> str:
         """Canonical text."""
         return f"{self.low!r},{self.high!r}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Mono:
     """One channel, through a colormap.
 
@@ -54,13 +56,13 @@ class Mono:
     channel: int
     cut: Cut
 
-    @property
+    @cached_property
     def text(self) -> str:
         """Canonical text."""
         return f"mono {self.channel}:{self.cut.text}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Mix:
     """A weighted sum of channels in each of red, green and blue.
 
@@ -84,14 +86,14 @@ class Mix:
         r, g, b = (sum(column) for column in zip(*self.weights, strict=True))
         return r, g, b
 
-    @property
+    @cached_property
     def text(self) -> str:
         """Canonical text."""
         rows = zip(self.channels, self.cuts, self.weights, strict=True)
         return "mix " + " ".join(f"{c}:{cut.text}:{w[0]!r},{w[1]!r},{w[2]!r}" for c, cut, w in rows)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Look:
     """What is done to values once cuts and mix are applied: none of it needs the pixels read again.
 
@@ -137,7 +139,12 @@ class Look:
             if not low <= value <= high:
                 raise InvalidRequest.value(name, value, f"a number from {low:g} to {high:g}")
 
-    @property
+    @cached_property
+    def fields(self) -> tuple[Any, ...]:
+        """The attributes in order: how a look travels."""
+        return tuple(getattr(self, field.name) for field in dataclasses.fields(self))
+
+    @cached_property
     def text(self) -> str:
         """Canonical text."""
         return (
@@ -146,14 +153,14 @@ class Look:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Style:
     """What is shown, and how it looks."""
 
     content: Mono | Mix
     look: Look
 
-    @property
+    @cached_property
     def text(self) -> str:
         """Canonical text: equal for two styles if and only if they are equal."""
         return f"{self.content.text} {self.look.text}"
@@ -163,7 +170,7 @@ class Style:
         """What is subtracted from brick values first: the lower cut, or 0 for a mix, where that is done already."""
         return self.content.cut.low if isinstance(self.content, Mono) else 0.0
 
-    @property
+    @cached_property
     def scale_offset(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Factors and summands that take values above `low` to 0 … 1.
 

@@ -7,14 +7,18 @@ from visiomatic_dask.engine.requests import RegionRequest, TileRequest
 from visiomatic_dask.errors import InvalidRequest
 from visiomatic_dask.rendering import Style
 from visiomatic_dask.server import describe
-from visiomatic_dask.server.arguments import Arguments
+from visiomatic_dask.server.arguments import Arguments, pair
 from visiomatic_dask.server.base import BaseHandler
 from visiomatic_dask.server.catalog import OpenedCube
 from visiomatic_dask.server.query import api_region, api_style, api_tile
+from visiomatic_dask.server.responses import Delivery
+from visiomatic_dask.server.tile_paths import KnownStyle
 
 _BANNER = """<!doctype html><html lang="en"><meta charset="utf-8"><title>visiomatic_dask</title>
 <p>visiomatic_dask {version}: the web API of VisiOmatic 3. Ask for <code>?FIF=name&amp;INFO</code>.</p></html>
 """
+_DELIVERY = Delivery()
+"""The client hears no events, so a preview is never marked: what it shows under a URL stays."""
 _REQUESTS = ("INFO", "obj", "PFL", "VAL", "JTL", "RGN")
 
 
@@ -57,7 +61,7 @@ class APIHandler(BaseHandler):
         )
 
     async def _values(self, arguments: Arguments, layer: Layer) -> None:
-        x, y = arguments.pair("VAL", arguments.text("VAL") or "")
+        x, y = pair("VAL", arguments.text("VAL") or "")
         channels = self._channels(arguments)
         values = await self.services.renderer.values(layer, channels, x - 1, y - 1)
         self.write_json({"values": describe.finite(values)})
@@ -70,23 +74,17 @@ class APIHandler(BaseHandler):
         self.write_json({"profile": [{"x": a, "y": b, "values": describe.finite(v)} for a, b, v in points]})
 
     async def _tile(self, arguments: Arguments, opened: OpenedCube, layer: Layer) -> None:
-        renderer = self.services.renderer
-        level, row, column = api_tile(arguments, renderer.planner.tiles(layer))
-        request = TileRequest(layer, level, row, column, await self._style(arguments, opened, layer))
-        await self.send_picture(
-            request.token, lambda: renderer.tile(request), "jpeg", fingerprinted=False, previews=False
-        )
+        grid = self.services.renderer.planner.tiles(layer)
+        level, row, column = api_tile(arguments.text("JTL") or "", grid)
+        style = await self._style(arguments, opened, layer)
+        request = TileRequest(layer, level, row, column, style)
+        self.services.styles.put(self.request.uri or "", KnownStyle(opened.cube, layer, style, _DELIVERY))
+        await self.send_picture(request.token, lambda: self.services.renderer.tile(request), _DELIVERY)
 
     async def _region(self, arguments: Arguments, opened: OpenedCube, layer: Layer) -> None:
         level, box = api_region(arguments, layer)
         request = RegionRequest(layer, level, box, await self._style(arguments, opened, layer))
-        await self.send_picture(
-            request.token,
-            lambda: self.services.renderer.region(request),
-            "jpeg",
-            fingerprinted=False,
-            previews=False,
-        )
+        await self.send_picture(request.token, lambda: self.services.renderer.region(request), _DELIVERY)
 
     async def _style(self, arguments: Arguments, opened: OpenedCube, layer: Layer) -> Style:
         query = api_style(arguments, layer, self.services.settings)

@@ -71,20 +71,13 @@ class Arguments:
             raise InvalidRequest.value(name, text, "true or false")
         return text.lower() in ("true", "1")
 
-    def pair(self, name: str, text: str) -> tuple[int, int]:
-        """Read ``x,y``: two integers."""
-        match = re.fullmatch(r"([+-]?\d{1,9}),([+-]?\d{1,9})", text)
-        if match is None:
-            raise InvalidRequest.value(name, text, "x,y: two integers")
-        return int(match[1]), int(match[2])
-
     def line(self, name: str) -> tuple[tuple[int, int], tuple[int, int]]:
         """Read ``x1,y1:x2,y2``: four integers."""
         text = self.text(name) or ""
         start, colon, stop = text.partition(":")
         if not colon:
             raise InvalidRequest.value(name, text, "x1,y1:x2,y2: four integers")
-        return self.pair(name, start), self.pair(name, stop)
+        return pair(name, start), pair(name, stop)
 
     def channel_numbers(self, name: str, count: int, low: int, high: int, meaning: str) -> dict[int, tuple[float, ...]]:
         """Read repeated ``c:a,b,…``: a channel and `count` finite numbers. The last one of a channel counts."""
@@ -110,3 +103,11 @@ def _int(name: str, text: str, low: int, high: int) -> int:
     if re.fullmatch(r"[+-]?\d{1,18}", text) is None or not low <= int(text) <= high:
         raise InvalidRequest.value(name, text, allowed)
     return int(text)
+
+
+def pair(name: str, text: str) -> tuple[int, int]:
+    """Read ``x,y``: two integers."""
+    match = re.fullmatch(r"([+-]?\d{1,9}),([+-]?\d{1,9})", text)
+    if match is None:
+        raise InvalidRequest.value(name, text, "x,y: two integers")
+    return int(match[1]), int(match[2])

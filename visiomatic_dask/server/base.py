@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from http.client import responses
 from typing import Any
 
 from tornado.web import HTTPError, RequestHandler
@@ -13,12 +13,19 @@ from tornado.web import HTTPError, RequestHandler
 from visiomatic_dask.config import Settings
 from visiomatic_dask.engine.renderer import Renderer
 from visiomatic_dask.engine.requests import Picture
-from visiomatic_dask.errors import CubeChanged, Unavailable, VisiomaticError
-from visiomatic_dask.rendering import MEDIA_TYPES
-from visiomatic_dask.rendering.style import ImageFormat
+from visiomatic_dask.errors import CubeChanged, VisiomaticError
 from visiomatic_dask.server.arguments import Arguments
 from visiomatic_dask.server.catalog import Catalog
 from visiomatic_dask.server.pictures import PictureDesk
+from visiomatic_dask.server.responses import (
+    Delivery,
+    cache_headers,
+    error_response,
+    not_modified,
+    origin_headers,
+    picture_headers,
+)
+from visiomatic_dask.server.tile_paths import StyleCache
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +42,8 @@ class Services:
         Opens cubes.
     desk : PictureDesk
         Keeps pictures.
+    styles : StyleCache
+        Keeps what paths of tiles mean.
     settings : Settings
         Limits and defaults.
     version : str
@@ -44,6 +53,7 @@ class Services:
     renderer: Renderer
     catalog: Catalog
     desk: PictureDesk
+    styles: StyleCache
     settings: Settings
     version: str
 
@@ -58,19 +68,12 @@ class BaseHandler(RequestHandler):
         self.services = services
 
     def set_default_headers(self) -> None:
-        """Leave out what tells the server's make; forbid guessing of types."""
+        """Leave out what tells the server's make."""
         self.clear_header("Server")
-        self.set_header("X-Content-Type-Options", "nosniff")
 
     def prepare(self) -> None:
         """Answer to the origins on the list."""
-        allowed = self.services.settings.cors_origins
-        origin = self.request.headers.get("Origin")
-        if allowed:
-            self.set_header("Vary", "Origin")
-        if origin is not None and ("*" in allowed or origin in allowed):
-            self.set_header("Access-Control-Allow-Origin", "*" if "*" in allowed else origin)
-            self.set_header("Access-Control-Expose-Headers", "ETag, X-Visiomatic-Quality, Retry-After")
+        self._set_headers(origin_headers(self.services.settings, self.request.headers.get("Origin")))
 
     @property
     def arguments(self) -> Arguments:
@@ -79,33 +82,25 @@ class BaseHandler(RequestHandler):
 
     def write_json(self, value: Any) -> None:
         """Send a value as JSON; it must hold no NaN."""
+        self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Content-Type", "application/json; charset=utf-8")
         self.finish(json.dumps(value, allow_nan=False))
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Send an error as JSON: ``{"detail": [{"loc", "msg"}]}``."""
+        """Send an error as JSON."""
         error = kwargs.get("exc_info", (None, None, None))[1]
-        detail: dict[str, Any] = {"msg": responses.get(status_code, "Unknown error")}
-        if isinstance(error, VisiomaticError):
-            self.set_status(error.status)
-            detail = {"msg": error.message}
-            if error.parameter is not None:
-                detail = {"loc": ["query", error.parameter], **detail}
-            if isinstance(error, Unavailable):
-                self.set_header("Retry-After", str(error.retry_after))
-        elif isinstance(error, HTTPError) and error.log_message:
-            detail = {"msg": str(error)}
-        self.set_header("Cache-Control", "no-store")
-        self.write_json({"detail": [detail]})
+        message = str(error) if isinstance(error, HTTPError) and error.log_message else None
+        status, headers, body = error_response(error, status_code, message)
+        self.set_status(status)
+        self._set_headers(headers)
+        self.finish(body)
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
         """Log what is a fault of ours; what is wrong with a request is for whoever sent it."""
         if not isinstance(value, VisiomaticError) or value.status == 500:
             super().log_exception(typ, value, tb)
 
-    async def send_picture(
-        self, token: str, make: Any, image_format: ImageFormat, *, fingerprinted: bool, previews: bool
-    ) -> None:
+    async def send_picture(self, token: str, make: Callable[[], Awaitable[Picture]], delivery: Delivery) -> None:
         """Send a picture, or 304 where the browser has it already.
 
         Parameters
@@ -114,27 +109,21 @@ class BaseHandler(RequestHandler):
             Says everything the picture depends on; becomes its ETag.
         make : callable
             Makes it.
-        image_format : {"jpeg", "png"}
-            How it is encoded.
-        fingerprinted : bool
-            Whether the URL holds the fingerprint, so that what it names can never change.
-        previews : bool
-            Whether a preview is marked as one, and not to be kept.
+        delivery : Delivery
+            How it is delivered.
         """
-        etag = f'"{token}"'
-        self.set_header("ETag", etag)
-        self.set_header("Cache-Control", "public, max-age=31536000, immutable" if fingerprinted else "no-cache")
-        if etag in (self.request.headers.get("If-None-Match") or ""):
+        if not_modified(token, self.request.headers.get("If-None-Match")):
+            self._set_headers(cache_headers(token, delivery))
             self.set_status(304)
             self.finish()
             return
-        picture: Picture = await self.services.desk.get(token, make)
-        if picture.preview and previews:
-            self.set_header("X-Visiomatic-Quality", "preview")
-            self.set_header("Cache-Control", "no-store")
-            self.clear_header("ETag")
-        self.set_header("Content-Type", MEDIA_TYPES[image_format])
+        picture = await self.services.desk.get(token, make)
+        self._set_headers(picture_headers(token, picture, delivery))
         self.finish(picture.data)
+
+    def _set_headers(self, headers: Mapping[str, str]) -> None:
+        for name, value in headers.items():
+            self.set_header(name, value)
 
     def compute_etag(self) -> str | None:
         """Leave ETags to `send_picture`: hashing every answer is not free."""

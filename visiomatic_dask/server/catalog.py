@@ -56,6 +56,14 @@ class Catalog:
         self._opened: OrderedDict[str, OpenedCube] = OrderedDict()
         self._opening: dict[str, asyncio.Task[OpenedCube]] = {}
 
+    def current(self, name: str) -> OpenedCube | None:
+        """Return a cube that is open, and whose file was looked at a moment ago."""
+        opened = self._opened.get(name)
+        if opened is None or time.monotonic() - opened.checked >= _TRUSTED:
+            return None
+        self._opened.move_to_end(name)
+        return opened
+
     async def get(self, name: str, parameter: str) -> OpenedCube:
         """Return a cube by name, as its file is now.
 
@@ -64,9 +72,8 @@ class Catalog:
         CubeNotFound, UnreadableCube
             If it cannot be opened.
         """
-        opened = self._opened.get(name)
-        if opened is not None and time.monotonic() - opened.checked < _TRUSTED:
-            self._opened.move_to_end(name)
+        opened = self.current(name)
+        if opened is not None:
             return opened
         task = self._opening.get(name)
         if task is None:

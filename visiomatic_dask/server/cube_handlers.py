@@ -12,6 +12,8 @@ from visiomatic_dask.server.arguments import Arguments
 from visiomatic_dask.server.base import BaseHandler
 from visiomatic_dask.server.catalog import OpenedCube
 from visiomatic_dask.server.query import STYLE_KEYS, resource_style
+from visiomatic_dask.server.responses import Delivery
+from visiomatic_dask.server.tile_paths import KnownStyle
 
 _FORMATS: dict[str, ImageFormat] = {"jpg": "jpeg", "jpeg": "jpeg", "png": "png"}
 _FARTHEST = 10**9
@@ -76,13 +78,9 @@ class TileHandler(_CubeHandler):
         style = query.resolve(await opened.backgrounds(layer) if query.needs_backgrounds else None)
         request = TileRequest(layer, int(level), int(row), int(column), style)
         services.renderer.planner.tiles(layer).box(request.level, request.row, request.column)
-        await self.send_picture(
-            request.token,
-            lambda: services.renderer.tile(request),
-            image_format,
-            fingerprinted=fingerprinted,
-            previews=True,
-        )
+        delivery = Delivery(image_format, fingerprinted, previews=True)
+        services.styles.put(self.request.uri or "", KnownStyle(opened.cube, layer, style, delivery))
+        await self.send_picture(request.token, lambda: services.renderer.tile(request), delivery)
 
 
 class ValuesHandler(_CubeHandler):

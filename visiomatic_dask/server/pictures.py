@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from visiomatic_dask.engine.requests import Picture
 
@@ -23,9 +22,16 @@ class PictureDesk:
         self._limit = limit
         self._kept: OrderedDict[str, Picture] = OrderedDict()
         self._size = 0
-        self._under_way: dict[str, asyncio.Task[Picture]] = {}
+        self._under_way: dict[str, asyncio.Future[Picture | None]] = {}
 
-    async def get(self, token: str, make: Callable[[], Coroutine[Any, Any, Picture]]) -> Picture:
+    def kept(self, token: str) -> Picture | None:
+        """Return a picture that is kept, which counts as used."""
+        picture = self._kept.get(token)
+        if picture is not None:
+            self._kept.move_to_end(token)
+        return picture
+
+    async def get(self, token: str, make: Callable[[], Awaitable[Picture]]) -> Picture:
         """Return the picture that `token` names: one that is kept, one under way, or a new one.
 
         Parameters
@@ -35,24 +41,32 @@ class PictureDesk:
         make : callable
             Makes it.
         """
-        kept = self._kept.get(token)
+        kept = self.kept(token)
         if kept is not None:
-            self._kept.move_to_end(token)
             return kept
-        task = self._under_way.get(token)
-        if task is None:
-            task = self._under_way[token] = asyncio.ensure_future(make())
-            task.add_done_callback(lambda done: self._done(token, done))
-        return await asyncio.shield(task)
+        while (under_way := self._under_way.get(token)) is not None:
+            picture = await asyncio.shield(under_way)
+            if picture is not None:
+                return picture
+            # Whoever was making it is gone: the first of those who waited takes over.
+        under_way = self._under_way[token] = asyncio.get_running_loop().create_future()
+        made: Picture | None = None
+        try:
+            made = await make()
+            self._keep(token, made)
+        except Exception as error:
+            under_way.set_exception(error)
+            under_way.exception()  # seen, even if nobody else waits
+            raise
+        finally:
+            del self._under_way[token]
+            if not under_way.done():
+                under_way.set_result(made)
+        return made
 
-    def _done(self, token: str, task: asyncio.Task[Picture]) -> None:
-        del self._under_way[token]
-        # exception() also marks it as seen, should everyone who waited have gone.
-        if task.cancelled() or task.exception() is not None:
-            return
-        picture = task.result()
+    def _keep(self, token: str, picture: Picture) -> None:
         self._kept[token] = picture
         self._size += len(picture.data)
-        while self._size > self._limit and self._kept:
+        while self._size > self._limit:
             _, oldest = self._kept.popitem(last=False)
             self._size -= len(oldest.data)

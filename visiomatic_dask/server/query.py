@@ -17,7 +17,7 @@ from visiomatic_dask.errors import InvalidRequest
 from visiomatic_dask.pyramid import Box, TileGrid, level_size
 from visiomatic_dask.rendering import Background, Cut, Look, Mix, Mono, Style, check_colormap
 from visiomatic_dask.rendering.style import BRIGHTNESS, CONTRAST, GAMMA, QUALITY, ImageFormat
-from visiomatic_dask.server.arguments import Arguments
+from visiomatic_dask.server.arguments import Arguments, pair
 
 API_COLORMAPS = ("grey", "jet", "cold", "cool", "hot")
 STYLE_KEYS = ("channel", "cuts", "mix", "brightness", "contrast", "gamma", "colormap", "invert", "quality")
@@ -131,14 +131,13 @@ def _interpolated(mix: dict[int, tuple[float, ...]], count: int) -> list[Weights
     return [(float(r), float(g), float(b)) for r, g, b in zip(*columns, strict=True)]
 
 
-def api_tile(arguments: Arguments, grid: TileGrid) -> tuple[int, int, int]:
+def api_tile(text: str, grid: TileGrid) -> tuple[int, int, int]:
     """Parse ``JTL=z,i`` into level, row and column.
 
     The client counts its columns on level sizes that are rounded down, while levels are rounded up, so `i` is decoded
     by its rule.
     """
-    text = arguments.text("JTL") or ""
-    z, index = arguments.pair("JTL", text)
+    z, index = pair("JTL", text)
     if not 0 <= z < grid.levels:
         raise InvalidRequest.value("JTL", text, f"z,i with z from 0 (coarsest) to {grid.levels - 1}")
     level = grid.levels - 1 - z

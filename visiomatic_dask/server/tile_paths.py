@@ -1,0 +1,93 @@
+"""Tile paths: told at a glance, and split into the place of the tile and everything else.
+
+The rest is the same for a whole viewport, so it is parsed once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from dataclasses import dataclass
+from urllib.parse import unquote, unquote_plus
+
+from visiomatic_dask.cube import Cube, Layer
+from visiomatic_dask.pyramid import TileGrid
+from visiomatic_dask.rendering import Style
+from visiomatic_dask.server.query import api_tile
+from visiomatic_dask.server.responses import Delivery
+
+_API = re.compile(r"/api\?(FIF=([^&]+)(?:&[^&]+)*?)&JTL=(\d{1,9},\d{1,9})((?:&[^&]+)*)")
+_RESOURCE = re.compile(r"/cubes/(.+)/tiles/(\d{1,9})/(\d{1,9})/(\d{1,9})\.(jpg|jpeg|png)(\?.*)?")
+_MOST_STYLES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TilePath:
+    """A path that asks for a tile.
+
+    Attributes
+    ----------
+    name : str
+        The cube's.
+    rest : str
+        All that is not the place of the tile: equal for two paths of the same picture.
+    place : str or (int, int, int)
+        ``z,i`` as VisiOmatic writes it, or level, row and column.
+    """
+
+    name: str
+    rest: str
+    place: str | tuple[int, int, int]
+
+    @classmethod
+    def parse(cls, path: str) -> TilePath | None:
+        """Split a path; None if it asks for something else, or in a way that takes a closer look."""
+        match = _API.fullmatch(path)
+        if match is not None and "JTL" not in match[4]:
+            return cls(unquote_plus(match[2]), match[1] + match[4], match[3])
+        match = _RESOURCE.fullmatch(path)
+        if match is None:
+            return None
+        name, level, row, column, suffix, query = match.groups()
+        return cls(unquote(name), f"{name}.{suffix}{query}", (int(level), int(row), int(column)))
+
+    def locate(self, grid: TileGrid) -> tuple[int, int, int]:
+        """Level, row and column; `InvalidRequest` if there is no such tile."""
+        if isinstance(self.place, str):
+            return api_tile(self.place, grid)
+        grid.box(*self.place)
+        return self.place
+
+
+@dataclass(frozen=True, slots=True)
+class KnownStyle:
+    """What the rest of a path was found to mean, for one version of a cube."""
+
+    cube: Cube
+    layer: Layer
+    style: Style
+    delivery: Delivery
+
+
+class StyleCache:
+    """What the rests of paths mean, parsed once; least recently used out first."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, KnownStyle] = OrderedDict()
+
+    def get(self, path: TilePath, cube: Cube) -> KnownStyle | None:
+        """Return what is known of a path, for this very version of its cube."""
+        known = self._known.get(path.rest)
+        if known is None or known.cube is not cube:
+            return None
+        self._known.move_to_end(path.rest)
+        return known
+
+    def put(self, uri: str, known: KnownStyle) -> None:
+        """Remember what the rest of a path means, if it is one that `TilePath` can split."""
+        path = TilePath.parse(uri)
+        if path is None:
+            return
+        self._known[path.rest] = known
+        if len(self._known) > _MOST_STYLES:
+            self._known.popitem(last=False)
