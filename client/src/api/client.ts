@@ -1,0 +1,43 @@
+// The server, as functions.
+
+import type { ClientError } from '../core/errors'
+import { browserTransport, readJson, readTile, request, type Transport } from './http'
+import { createUrls, type Rendering, type TileIndex } from './urls'
+import { parseColormaps, parseCube, parseCubes, parseCuts, parseValues } from './wire'
+
+/** Which cube, and which of its layers (the server's choice when undefined). */
+export interface CubeRef {
+  readonly name: string
+  readonly layer?: string
+}
+
+export function createClient(base: string, transport: Transport = browserTransport) {
+  const urls = createUrls(base)
+  return {
+    cubes: (signal: AbortSignal) => request(transport, urls.cubes(), readJson(parseCubes), { signal }),
+    colormaps: (signal: AbortSignal) =>
+      request(transport, urls.colormaps(), readJson(parseColormaps), { signal }),
+    cube: (ref: CubeRef, signal: AbortSignal) =>
+      request(transport, urls.cube(ref.name, ref.layer), readJson(parseCube), { signal }),
+    cuts: (ref: CubeRef, channel: number, method: string, signal: AbortSignal) =>
+      request(transport, urls.cuts(ref.name, channel, method, ref.layer), readJson(parseCuts), { signal }),
+    // The pointer has moved on by the time a second try would answer.
+    values: (ref: CubeRef, x: number, y: number, channels: readonly number[], signal: AbortSignal) =>
+      request(transport, urls.values(ref.name, x, y, channels, ref.layer), readJson(parseValues), {
+        signal,
+        retries: 0,
+      }),
+    tile: (
+      name: string,
+      index: TileIndex,
+      style: Rendering,
+      options: { signal: AbortSignal; onRetry?: (error: ClientError) => void },
+    ) =>
+      request(transport, urls.tile(name, index, style), readTile, {
+        ...options,
+        retries: Number.POSITIVE_INFINITY,
+      }),
+  }
+}
+
+export type Client = ReturnType<typeof createClient>

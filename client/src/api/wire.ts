@@ -1,0 +1,143 @@
+// What the server says, checked where it enters: the rest of the client trusts these types.
+
+import { fail, ok, type Result } from '../core/errors'
+
+export type Cuts = readonly [low: number, high: number]
+
+export interface CubeEntry {
+  name: string
+  size: number
+}
+export interface Axis {
+  name: string
+  /** `spectral`, `stokes`, `x`, `y`, … */
+  kind: string
+  ctype: string | null
+  unit: string | null
+  size: number
+}
+export interface Level {
+  level: number
+  width: number
+  height: number
+  columns: number
+  rows: number
+}
+export interface Channel {
+  index: number
+  label: string
+}
+export interface Defaults {
+  brightness: number
+  contrast: number
+  gamma: number
+  colormap: string
+  invert: boolean
+  quality: number
+}
+export interface Cube {
+  name: string
+  fingerprint: string
+  layer: string
+  layers: string[]
+  shape: number[]
+  dtype: string
+  unit: string
+  object: string
+  axes: Axis[]
+  width: number
+  height: number
+  tile_size: number
+  levels: Level[]
+  channels: Channel[]
+  cuts: (Cuts | null)[]
+  cube_cuts: Cuts | null
+  defaults: Defaults
+  wcs: { ctype: string[]; frame: string; pixel_scale: number | null } | null
+  warnings: string[]
+}
+export interface Values {
+  x: number
+  y: number
+  channels: number[]
+  values: (number | null)[]
+  unit: string
+  world: { lon: number; lat: number; names: string[]; text: string[]; frame: string } | null
+}
+
+const FALLBACK: Defaults = {
+  brightness: 0,
+  contrast: 1,
+  gamma: 2.2,
+  colormap: 'grey',
+  invert: false,
+  quality: 90,
+}
+
+type Json = Record<string, unknown>
+const isObject = (value: unknown): value is Json => typeof value === 'object' && value !== null
+const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
+const text = (value: unknown): string => (typeof value === 'string' ? value : '')
+
+const cutsOf = (value: unknown): Cuts | null =>
+  Array.isArray(value) && isNumber(value[0]) && isNumber(value[1]) ? [value[0], value[1]] : null
+
+const wrong = (what: string): Result<never> => fail({ kind: 'protocol', message: what })
+
+export function parseCubes(json: unknown): Result<{ cubes: CubeEntry[]; truncated: boolean }> {
+  if (!isObject(json) || !Array.isArray(json.cubes)) return wrong('no list of cubes')
+  const cubes = json.cubes
+    .filter(isObject)
+    .map((cube) => ({ name: text(cube.name), size: Number(cube.size) }))
+  return ok({ cubes, truncated: json.truncated === true })
+}
+
+export function parseCube(json: unknown): Result<Cube> {
+  if (!isObject(json)) return wrong('a cube that is not an object')
+  for (const key of ['width', 'height', 'tile_size'])
+    if (!isNumber(json[key]) || json[key] < 1) return wrong(`a cube without ${key}`)
+  for (const key of ['levels', 'channels', 'shape', 'axes', 'cuts'])
+    if (!Array.isArray(json[key])) return wrong(`a cube without ${key}`)
+  const cube = json as unknown as Cube
+  if (cube.levels.length === 0 || cube.channels.length === 0) return wrong('a cube without pixels')
+  return ok({
+    ...cube,
+    unit: text(json.unit),
+    object: text(json.object),
+    layers: Array.isArray(json.layers) ? cube.layers : [],
+    warnings: Array.isArray(json.warnings) ? cube.warnings : [],
+    cuts: cube.cuts.map(cutsOf),
+    cube_cuts: cutsOf(json.cube_cuts),
+    defaults: { ...FALLBACK, ...(isObject(json.defaults) ? json.defaults : {}) },
+    wcs: isObject(json.wcs) ? cube.wcs : null,
+  })
+}
+
+export function parseCuts(json: unknown): Result<Cuts> {
+  const cuts = isObject(json) ? cutsOf(json.cuts) : null
+  return cuts ? ok(cuts) : wrong('cuts that are not two numbers')
+}
+
+export function parseColormaps(json: unknown): Result<string[]> {
+  if (!isObject(json) || !Array.isArray(json.colormaps)) return wrong('no list of colormaps')
+  return ok(json.colormaps.filter((name): name is string => typeof name === 'string'))
+}
+
+export function parseValues(json: unknown): Result<Values> {
+  if (!isObject(json) || !Array.isArray(json.values) || !Array.isArray(json.channels))
+    return wrong('no values')
+  return ok({
+    ...(json as unknown as Values),
+    unit: text(json.unit),
+    world: isObject(json.world) ? (json as unknown as Values).world : null,
+  })
+}
+
+/** The sentences in an error body, which is JSON as every error of the server. */
+export function errorMessage(json: unknown): string {
+  if (!isObject(json) || !Array.isArray(json.detail)) return ''
+  return json.detail
+    .map((item) => (isObject(item) ? text(item.msg) : ''))
+    .filter(Boolean)
+    .join('; ')
+}

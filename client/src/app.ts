@@ -1,0 +1,159 @@
+// The page: opens what the address says, and keeps the address true.
+
+import type { Client } from './api/client'
+import type { Cube } from './api/wire'
+import { describe } from './core/errors'
+import { formatHash, type Link, parseHash, styleOfLink } from './link/hash'
+import { linkOfPage, zoomOfFov } from './link/query'
+import { type Chosen, chooser } from './ui/chooser'
+import { textButton } from './ui/controls'
+import { dialog } from './ui/dialog'
+import { h } from './ui/dom'
+import { help } from './ui/help'
+import { messages } from './ui/messages'
+import { createAddress } from './viewer/address'
+import { createViewer, type Viewer } from './viewer/viewer'
+
+export interface App {
+  readonly viewer: Viewer | null
+}
+
+export function createApp(root: HTMLElement, client: Client): App {
+  const content = h('div', { class: 'vd-app' })
+  const said = messages()
+  const keys = help()
+  const list = h('div', {})
+  const switcher = dialog('cubes', 'Open a cube', list)
+  root.replaceChildren(content, said.element, keys.element, switcher.element)
+
+  let viewer: Viewer | null = null
+  let colormaps: readonly string[] = []
+  let opening = new AbortController()
+  let reloading = false
+  let refused = ''
+  const address = createAddress((hash) => {
+    // Back to an address without a fragment is back to what the page was first asked for.
+    const link = linkOfPage(location.search, hash)
+    void (link ? follow(link) : choose())
+  })
+
+  const page = (title: string, ...children: HTMLElement[]): void => {
+    viewer?.destroy()
+    viewer = null
+    content.replaceChildren(
+      h('main', { class: 'vd-page' }, h('h1', {}, 'VisiOmatic'), h('h2', {}, title), ...children),
+    )
+  }
+  const listCubes = async (): Promise<Chosen | null> => {
+    const answer = await client.cubes(opening.signal)
+    if (answer.ok) return answer.value
+    if (answer.error.kind !== 'aborted') said.say(describe(answer.error))
+    return null
+  }
+
+  const show = (cube: Cube, link: Link): void => {
+    viewer?.destroy()
+    document.title = `${cube.object || cube.name} – VisiOmatic`
+    const current = createViewer(content, client, cube, styleOfLink(link.keys, cube), {
+      say: said.say,
+      help: keys.open,
+      colormaps,
+      moved: () =>
+        address.write(() => formatHash(cube, current.session.store.get().style, current.map.placement())),
+      stale: () => void reload(),
+      switchCube: () => void offer(),
+      chooseLayer: (layer) => void open({ cube: cube.name, layer, keys: new URLSearchParams() }),
+      copyLink: () => void copyLink(),
+    })
+    viewer = current
+    const width = content.querySelector('#map')?.clientWidth ?? 0
+    const zoom = zoomOfFov(link.keys.get('fov'), cube, width, current.map.maxLevel)
+    if (link.position) current.setView(link.position)
+    else if (zoom !== undefined) current.setView({ ...current.map.placement(), zoom })
+  }
+
+  const open = async (link: Link): Promise<void> => {
+    opening.abort()
+    const mine = new AbortController()
+    opening = mine
+    if (!viewer) page(link.cube, h('p', { class: 'vd-note' }, 'Opening…'))
+    const ref = link.layer ? { name: link.cube, layer: link.layer } : { name: link.cube }
+    const [cube, maps] = await Promise.all([
+      client.cube(ref, mine.signal),
+      colormaps.length > 0 ? null : client.colormaps(mine.signal),
+    ])
+    if (mine.signal.aborted) return
+    if (maps?.ok) colormaps = maps.value
+    if (cube.ok) return show(cube.value, link)
+    said.say(`${link.cube}: ${describe(cube.error)}`)
+    // A cube on the screen is better than a list; without one, the list is where to go on.
+    if (!viewer) await choose(link.cube)
+  }
+
+  /** Another cube is opened; another view of the same one is taken over as it is. */
+  const follow = async (link: Link): Promise<void> => {
+    const same = viewer && viewer.cube.name === link.cube && (!link.layer || viewer.cube.layer === link.layer)
+    if (!viewer || !same || !link.position) return open(link)
+    viewer.setStyle(styleOfLink(link.keys, viewer.cube))
+    viewer.setView(link.position)
+  }
+
+  const reload = async (): Promise<void> => {
+    // Every tile says it; once is enough.
+    if (reloading || !viewer || viewer.cube.fingerprint === refused) return
+    reloading = true
+    const { fingerprint } = viewer.cube
+    said.say('The file changed on the server: reading it anew.')
+    const link = parseHash(formatHash(viewer.cube, viewer.session.store.get().style, viewer.map.placement()))
+    if (link) await open(link)
+    reloading = false
+    // A server that refuses what it has just told us would keep us reading for ever.
+    if (viewer?.cube.fingerprint === fingerprint) refused = fingerprint
+  }
+
+  /** The list as a page of its own. */
+  const choose = async (missing?: string): Promise<void> => {
+    page('Cubes', h('p', { class: 'vd-note' }, 'Loading the list…'))
+    const chosen = await listCubes()
+    if (!chosen) {
+      const again = textButton('Try again', () => void choose(missing))
+      return page('Cubes', h('p', { class: 'vd-note' }, 'The list of cubes cannot be had right now.'), again)
+    }
+    const only = chosen.cubes.length === 1 ? chosen.cubes[0] : undefined
+    if (only && only.name !== missing)
+      return open({ cube: only.name, keys: new URLSearchParams(location.search) })
+    page(
+      'Cubes',
+      chooser(chosen, undefined, () => {}),
+    )
+  }
+
+  /** The list over the picture. */
+  const offer = async (): Promise<void> => {
+    const chosen = await listCubes()
+    if (!chosen) return
+    list.replaceChildren(chooser(chosen, viewer?.cube.name, switcher.close))
+    switcher.open()
+  }
+
+  const copyLink = async (): Promise<void> => {
+    if (!viewer) return
+    const hash = formatHash(viewer.cube, viewer.session.store.get().style, viewer.map.placement())
+    const url = new URL(`#${hash}`, location.href.replace(/[?#].*$/, '')).href
+    try {
+      await navigator.clipboard.writeText(url)
+      said.say('The link is in the clipboard.')
+    } catch {
+      // Plain HTTP has no clipboard; the address bar holds the same link.
+      said.say('Copy the address of this page: it is the link.')
+    }
+  }
+
+  const first = linkOfPage(location.search, location.hash)
+  void (first ? open(first) : choose())
+  return {
+    get viewer() {
+      return viewer
+    },
+  }
+}

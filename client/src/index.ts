@@ -1,0 +1,18 @@
+// Entry of the library: what others may build on. A test keeps the list.
+
+export type { Client, CubeRef } from './api/client'
+export { createClient } from './api/client'
+export type { Rendering } from './api/urls'
+export { createUrls, renderingQuery } from './api/urls'
+export type { Cube, Cuts } from './api/wire'
+export { createApp } from './app'
+export type { ClientError, Result } from './core/errors'
+export { describe, isTransient } from './core/errors'
+export type { Placement, Point } from './core/geometry'
+export { fitsOfRaster, levelSize, rasterOfFits, tileSize } from './core/geometry'
+export { formatHash, parseHash, styleOfLink } from './link/hash'
+export { renderingOf } from './style/rendering'
+export type { MixEntry, Style } from './style/style'
+export { defaultStyle } from './style/style'
+export type { Host, View, Viewer } from './viewer/viewer'
+export { createViewer } from './viewer/viewer'
