@@ -70,6 +70,7 @@ def make_application(services: Services) -> Application:
         [
             (r"/", PageHandler, common),
             (r"/assets/(.*)", AssetHandler, {"path": str(static_folder() / "assets")}),
+            (r"/(licenses\.md)", StaticFileHandler, {"path": str(static_folder())}),
             (r"/api", APIHandler, common),
             (r"/health", HealthHandler, common),
             (r"/colormaps", ColormapsHandler, common),

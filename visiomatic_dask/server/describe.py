@@ -90,7 +90,7 @@ def describe_info(
         "bits_per_channel": 8 * layer.reader.source_itemsize,
         "brightness": 0.0,
         "contrast": 1.0,
-        "color_saturation": 1.0,
+        "color_saturation": 1.5,
         "gamma": settings.gamma,
         "quality": settings.quality,
         "header": header,
