@@ -98,7 +98,7 @@ async def _embedded() -> AsyncIterator[Client]:
     with dask.config.set(RECOMMENDED_CONFIG):
         async with (
             LocalCluster(**shape, asynchronous=True, dashboard_address=None, silence_logs=logging.ERROR) as cluster,
-            Client(cluster, asynchronous=True) as client,
+            Client(cluster, asynchronous=True, set_as_default=False) as client,
         ):
             yield client
 

@@ -126,7 +126,9 @@ class BrickKeeper:
         with contextlib.suppress(
             CancelledError
         ):  # Dask's, not asyncio's: the future was, as when the scheduler is lost
-            await wait([future])
+            # wait() asks for the current client; a global default would not do for two renderers in one process.
+            with self._client.as_current():
+                await wait([future])
         if key not in self._futures or self._futures[key] is not future:
             return
         if future.status == "finished":
@@ -168,4 +170,9 @@ class BrickKeeper:
     def _spawn(self, coroutine: Any) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("looking after a brick failed", exc_info=error)
