@@ -45,8 +45,12 @@ def serving(*arguments: str, log: Path) -> Iterator[str]:
     with process(*command, log=log) as server:
         assert server.stdout is not None
         lines: queue.Queue[str] = queue.Queue()
-        reader = threading.Thread(target=lambda: [lines.put(line) for line in server.stdout or ()], daemon=True)
-        reader.start()
+
+        def read() -> None:
+            for line in server.stdout or ():
+                lines.put(line)
+
+        threading.Thread(target=read, daemon=True).start()
         deadline = time.monotonic() + _START
         while time.monotonic() < deadline and server.poll() is None:
             try:
