@@ -22,7 +22,7 @@ def viewer(page: Page, server: str) -> Page:
     complaints: list[str] = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-    page.goto(f"{server}?image=sky.fits")
+    page.goto(f"{server}?image=sky.fits&channel=0")
     wait_until_ready(page)
     assert complaints == []
     return page

@@ -42,6 +42,7 @@ def describe_cube(
         "cube_cuts": [min(cut.low for cut in cuts), max(cut.high for cut in cuts)],
         "background": [{"level": one.level, "mad": one.mad} for one in backgrounds],
         "defaults": {
+            "channel": _first_channel(layer, backgrounds),
             "brightness": 0,
             "contrast": 1,
             "gamma": settings.gamma,
@@ -133,6 +134,13 @@ def describe_values(layer: Layer, x: int, y: int, channels: Sequence[int], value
 def finite(values: Iterable[float]) -> list[float | None]:
     """Replace what JSON cannot hold by None."""
     return [value if math.isfinite(value) else None for value in values]
+
+
+def _first_channel(layer: Layer, backgrounds: Sequence[Background]) -> int:
+    """Choose the channel to show first: along a spectral axis the brightest one, for the ends are mostly noise."""
+    if not layer.has_spectral_axis:
+        return 0
+    return max(range(layer.channels), key=lambda channel: backgrounds[channel].high)
 
 
 def _level(grid: TileGrid, level: int) -> dict[str, int]:

@@ -28,6 +28,8 @@ export interface Channel {
   label: string
 }
 export interface Defaults {
+  /** The channel to show first. */
+  channel: number
   brightness: number
   contrast: number
   gamma: number
@@ -66,6 +68,7 @@ export interface Values {
 }
 
 const FALLBACK: Defaults = {
+  channel: 0,
   brightness: 0,
   contrast: 1,
   gamma: 2.2,

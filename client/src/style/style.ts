@@ -56,10 +56,10 @@ const isSpectral = (cube: Cube): boolean => cube.axes.some((axis) => axis.kind =
 export const sharesCuts = (cube: Cube): boolean => cube.channels.length > 1 && isSpectral(cube)
 
 export function defaultStyle(cube: Cube): Style {
-  const { brightness, contrast, gamma, invert, colormap, quality } = cube.defaults
+  const { channel, brightness, contrast, gamma, invert, colormap, quality } = cube.defaults
   return {
     mode: 'mono',
-    channel: 0,
+    channel: clampChannel(cube, channel),
     method: 'mad',
     shared: sharesCuts(cube),
     pinned: null,
