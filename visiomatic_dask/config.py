@@ -8,6 +8,7 @@ the user's configuration says, checks every value, and returns a frozen object t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -96,8 +97,8 @@ def _check(key: str, value: Any) -> Any:
 
 def _bytes(value: Any) -> int:
     try:
-        size = int(parse_bytes(value))
-    except (TypeError, ValueError, AttributeError):
+        size = int(parse_bytes(value)) if value != "" else 0  # Dask takes a unit without a number for one of it
+    except (TypeError, ValueError, AttributeError, OverflowError):
         size = 0
     if isinstance(value, bool) or size <= 0:
         raise ValueError('a positive size as "512 MB" or a number of bytes')
@@ -107,7 +108,8 @@ def _bytes(value: Any) -> int:
 def _fraction_or_bytes(value: Any) -> float:
     if isinstance(value, str):
         return float(_bytes(value))
-    if isinstance(value, bool) or not (0 < value <= 0.5 or value >= 2**20):
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not (0 < value <= 0.5 or 2**20 <= value < math.inf):
         raise ValueError('a fraction up to 0.5 of a worker\'s memory limit, or a size of at least 1 MiB as "2 GB"')
     return float(value)
 
@@ -115,9 +117,9 @@ def _fraction_or_bytes(value: Any) -> float:
 def _seconds(value: Any) -> float:
     try:
         seconds = float(parse_timedelta(value))
-    except (TypeError, ValueError, KeyError):
+    except (TypeError, ValueError, LookupError, AttributeError, OverflowError):
         seconds = 0.0
-    if isinstance(value, bool) or seconds <= 0:
+    if isinstance(value, bool) or not 0 < seconds < math.inf:
         raise ValueError('a positive time as "10 s" or a number of seconds')
     return seconds
 
@@ -150,7 +152,7 @@ def _gamma(value: Any) -> float:
 
 
 def _origins(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str) or not all(
+    if not isinstance(value, list | tuple) or not all(
         isinstance(origin, str) and (origin == "*" or origin.startswith(("http://", "https://"))) for origin in value
     ):
         raise ValueError('a list of origins as https://example.org, or "*"')

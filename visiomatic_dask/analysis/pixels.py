@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visiomatic_dask.cube import Reader, Window, plane_window
+
+_PIECE = 64
+"""Points of a line that are read together: at most 64 x 64 pixels."""
 
 
 def pixel_values(reader: Reader, channels: Sequence[int] | None, x: int, y: int) -> NDArray[np.float64]:
@@ -104,12 +106,13 @@ def line_profile(
 
 
 def _along(reader: Reader, channel: int, x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Read pixels of one plane that lie along a line: one read a row, of the columns that the line crosses there."""
+    """Read pixels of one plane that lie along a line, piece by piece: a box around a few dozen is one small read."""
     values = np.empty(x.size)
-    edges = [0, *(np.flatnonzero(np.diff(y)) + 1), x.size]
-    for first, last in pairwise(edges):
-        row = int(y[first])
-        left, right = int(x[first:last].min()), int(x[first:last].max())
-        pixels = reader.read(plane_window(reader.shape, channel, range(row, row + 1), range(left, right + 1)))
-        values[first:last] = pixels.reshape(-1)[x[first:last] - left]
+    for first in range(0, x.size, _PIECE):
+        piece = slice(first, first + _PIECE)
+        rows, columns = y[piece], x[piece]
+        top, left = int(rows.min()), int(columns.min())
+        box = range(top, int(rows.max()) + 1), range(left, int(columns.max()) + 1)
+        pixels = reader.read(plane_window(reader.shape, channel, *box)).reshape(len(box[0]), len(box[1]))
+        values[piece] = pixels[rows - top, columns - left]
     return values

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -116,8 +118,18 @@ def kind_and_name(ctype: str, unit: str, position: int) -> tuple[AxisKind, str]:
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
-    """Make names unique by numbering those that occur more than once."""
-    return [name if names.count(name) == 1 else f"{name}_{names[: i + 1].count(name)}" for i, name in enumerate(names)]
+    """Make names unique by numbering those that occur more than once; what is a name already is no number."""
+    occurrences = Counter(names)
+    numbers = {name: itertools.count(1) for name in names}
+    taken = set(names)
+    unique = []
+    for name in names:
+        one = name
+        while occurrences[name] > 1 and one in taken:
+            one = f"{name}_{next(numbers[name])}"
+        taken.add(one)
+        unique.append(one)
+    return unique
 
 
 _PREFIXES: dict[str, tuple[tuple[float, str], ...]] = {

@@ -6,7 +6,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 
-from visiomatic_dask.errors import CubeChanged
+from visiomatic_dask.errors import CubeChanged, UnreadableCube
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,15 @@ class SourceFile:
         ------
         CubeChanged
             If the file is gone, or is no longer the one whose size and time are recorded here.
+        UnreadableCube
+            If it may not be opened.
         """
         try:
             descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise CubeChanged(f"{self.name} is no longer there") from error
+        except OSError as error:
+            raise UnreadableCube(f"{self.name} cannot be read: {error.strerror}") from error
         status = os.fstat(descriptor)
         if (status.st_size, status.st_mtime_ns) != (self.size, self.mtime_ns):
             os.close(descriptor)

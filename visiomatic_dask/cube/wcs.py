@@ -107,11 +107,10 @@ class LayerWCS:
         """
         if self.celestial is None:
             return None
-        lon, lat = (
-            (float(v) for v in self.celestial.wcs_pix2world([[x, y]], 1)[0])
-            if not (self.celestial.has_distortion)
-            else (float(v) for v in self.celestial.all_pix2world([[x, y]], 1)[0])
-        )
+        pix2world = self.celestial.all_pix2world if self.celestial.has_distortion else self.celestial.wcs_pix2world
+        world = pix2world([[x, y]], 1)[0]
+        # The axes are longitude and latitude, or, as the header has them, the other way round.
+        lon, lat = float(world[self.celestial.wcs.lng]), float(world[self.celestial.wcs.lat])
         if not (math.isfinite(lon) and math.isfinite(lat)):
             return None
         frame = self.frame or ""

@@ -93,17 +93,20 @@ def plane_bricks(width: int, height: int, itemsize: int, level: int, limits: Bri
     pixels = max(limits.brick_size // 4, tile * tile)
     # What one tile, and one row of tiles, read of the source.
     tile_read = _source_read(tile, tile, width, height, itemsize, level)
-    most_columns = min(max(_WIDEST, tile), columns_all)
-    if level and _source_read(tile, most_columns, width, height, itemsize, level) > _SOURCE_READ:
-        most_columns = min(most_columns, max(1, _SOURCE_READ // tile_read) * tile)
+    most_read = min(_SOURCE_READ, limits.read_limit)
+    most_columns = max(_WIDEST, tile)
+    if level and _source_read(tile, most_columns, width, height, itemsize, level) > most_read:
+        most_columns = min(most_columns, max(1, most_read // tile_read) * tile)
     columns = _tiles(min(most_columns, pixels // tile), tile, columns_all)
     most_rows = pixels // min(columns, columns_all)
     if level:
         row_read = _source_read(tile, columns, width, height, itemsize, level)
-        most_rows = min(most_rows, max(1, _SOURCE_READ // row_read) * tile)
+        most_rows = min(most_rows, max(1, most_read // row_read) * tile)
     rows = _tiles(most_rows, tile, rows_all)
     whole_plane = rows >= rows_all and columns >= columns_all
     planes = min(_MOST_PLANES, max(1, pixels // (width * height))) if whole_plane else 1
+    if level:
+        planes = min(planes, max(1, most_read // (width * height * itemsize)))
     preview = min(limits.read_limit, _PREVIEW_READ) if tile_read > limits.read_limit else None
     return BrickGrid(columns_all, rows_all, planes, rows, columns, preview)
 
@@ -113,7 +116,8 @@ def mix_bricks(width: int, height: int, itemsize: int, level: int, channels: int
     tile = limits.tile_size
     columns_all, rows_all = level_size(width, level), level_size(height, level)
     side = max(_MIX_SIDE, tile)
-    while side > tile and channels * _source_read(side, side, width, height, itemsize, level) > 2 * _SOURCE_READ:
+    most_read = min(2 * _SOURCE_READ, limits.read_limit)
+    while side > tile and channels * _source_read(side, side, width, height, itemsize, level) > most_read:
         side //= 2
     read = channels * _source_read(tile, tile, width, height, itemsize, level)
     preview = min(limits.read_limit, _PREVIEW_READ) if read > limits.read_limit else None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,18 +11,18 @@ from visiomatic_dask.cube import Window
 
 
 @dataclass(frozen=True, slots=True)
-class ByteRange:
-    """One contiguous read.
+class ByteRanges:
+    """Contiguous reads, all of one size.
 
     Attributes
     ----------
-    offset : int
-        First byte, from the start of the array.
+    offsets : list of int
+        First byte of each, from the start of the array, ascending.
     size : int
-        Bytes.
+        Bytes of each.
     """
 
-    offset: int
+    offsets: list[int]
     size: int
 
 
@@ -36,7 +35,7 @@ def contiguous_window(window: Window) -> Window:
     return Window(window.start, window.stop, (*window.step[:-1], 1))
 
 
-def byte_ranges(shape: tuple[int, ...], itemsize: int, window: Window) -> Iterator[ByteRange]:
+def byte_ranges(shape: tuple[int, ...], itemsize: int, window: Window) -> ByteRanges:
     """List the reads that give a window, in the order of its pixels, each as long as can be.
 
     Parameters
@@ -48,19 +47,20 @@ def byte_ranges(shape: tuple[int, ...], itemsize: int, window: Window) -> Iterat
     window : Window
         Within the array; its step along the fastest axis must be 1.
 
-    Yields
-    ------
-    ByteRange
+    Returns
+    -------
+    ByteRanges
         The concatenation of all ranges is the window's pixels in C order.
     """
     if window.size == 0:
-        return
-    strides = np.cumprod([itemsize, *shape[:0:-1]], dtype=object)[::-1]
+        return ByteRanges([], 0)
+    strides = [itemsize * math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
     # Axes at the fast end that are taken whole melt into one run, together with the first that is not.
     axis = len(shape) - 1
     while axis > 0 and window.shape[axis] == shape[axis] and window.step[axis - 1] == 1:
         axis -= 1
-    run = window.shape[axis] * int(strides[axis])
-    base = window.start[axis] * int(strides[axis])
-    for position in itertools.product(*window.ranges[:axis]):
-        yield ByteRange(base + sum(i * int(s) for i, s in zip(position, strides[:axis], strict=True)), run)
+    offsets = np.full(1, window.start[axis] * strides[axis], np.int64)
+    for indices, stride in zip(window.ranges[:axis], strides, strict=False):
+        steps = np.arange(indices.start, indices.stop, indices.step, dtype=np.int64) * stride
+        offsets = np.add.outer(offsets, steps)
+    return ByteRanges(offsets.ravel().tolist(), window.shape[axis] * strides[axis])

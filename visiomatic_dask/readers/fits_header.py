@@ -17,6 +17,9 @@ from astropy.io import fits
 from visiomatic_dask.errors import UnreadableCube
 
 BLOCK = 2880
+_CARD = 80
+_LONGEST_HEADER = 8192 * BLOCK
+"""Where the search for an END card ends (300,000 cards): astropy searches a file without one to its last byte."""
 _HEADER_KEYWORDS_LEFT_OUT = ("COMMENT", "HISTORY", "")
 
 
@@ -100,7 +103,7 @@ def read_hdus(path: Path) -> list[HDU]:
             try:
                 header, complaints = _read_header(file)
                 size = _data_size(header)
-            except (OSError, ValueError, KeyError, TypeError, fits.VerifyError) as error:
+            except (OSError, EOFError, ValueError, KeyError, TypeError, fits.VerifyError) as error:
                 if not found:
                     raise UnreadableCube(f"{path.name}: its FITS header cannot be read: {error}") from error
                 if not _is_padding(file, position, end):
@@ -130,15 +133,28 @@ def json_header(header: fits.Header) -> dict[str, Any]:
 
 
 def _read_header(file: Any) -> tuple[fits.Header, tuple[str, ...]]:
+    _check_ends(file)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         header = fits.Header.fromfile(file, padding=False)
         for card in header.cards:
             card.verify("silentfix")
-    first = header.cards[0].keyword if len(header) else ""
-    if first not in ("SIMPLE", "XTENSION"):
-        raise ValueError(f"it starts with {first or 'nothing'!r}, not with SIMPLE or XTENSION")
     return header, tuple(" ".join(str(one.message).split()) for one in caught)
+
+
+def _check_ends(file: Any) -> None:
+    """Raise `ValueError` unless a header starts here and ends within `_LONGEST_HEADER`; leave the file where it is."""
+    start = file.tell()
+    block = file.read(BLOCK)
+    if block[:8] not in (b"SIMPLE  ", b"XTENSION"):
+        raise ValueError("it starts neither with SIMPLE nor with XTENSION")
+    while not any(
+        block[i : i + 3] == b"END" and not block[i + 3 : i + 8].strip(b" \0") for i in range(0, len(block), _CARD)
+    ):
+        block = file.read(BLOCK)
+        if not block or file.tell() - start > _LONGEST_HEADER:
+            raise ValueError("it has no END card")
+    file.seek(start)
 
 
 def _data_size(header: fits.Header) -> int:

@@ -108,16 +108,14 @@ class FITSReader:
         if stored.size == 0:
             return stored
         buffer = stored.reshape(-1).view(np.uint8).data
-        ranges = list(byte_ranges(self.shape, self.source_itemsize, window))
+        ranges = byte_ranges(self.shape, self.source_itemsize, window)
         descriptor = self.file.open()
         try:
-            if 1 < len(ranges) <= _MOST_RANGES_ANNOUNCED and hasattr(os, "posix_fadvise"):
-                for one in ranges:
-                    os.posix_fadvise(descriptor, self.offset + one.offset, one.size, os.POSIX_FADV_WILLNEED)
-            done = 0
-            for one in ranges:
-                self._fill(descriptor, buffer[done : done + one.size], self.offset + one.offset)
-                done += one.size
+            if 1 < len(ranges.offsets) <= _MOST_RANGES_ANNOUNCED and hasattr(os, "posix_fadvise"):
+                for offset in ranges.offsets:
+                    os.posix_fadvise(descriptor, self.offset + offset, ranges.size, os.POSIX_FADV_WILLNEED)
+            for done, offset in zip(range(0, len(buffer), ranges.size), ranges.offsets, strict=True):
+                self._fill(descriptor, buffer[done : done + ranges.size], self.offset + offset)
         except OSError as error:
             raise UnreadableCube(f"{self.file.name}: reading its pixels failed: {error.strerror}") from error
         finally:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 from typing import Protocol
 
@@ -88,7 +90,10 @@ def open_cube(path: str | os.PathLike[str], *, name: str | None = None) -> Cube:
 
 
 def _head(path: Path) -> bytes:
-    if path.is_dir():
-        raise IsADirectoryError(21, "it is a folder")
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a folder")
+    if not stat.S_ISREG(mode):  # to open a pipe would wait for whoever writes into it
+        raise OSError(errno.EINVAL, "it is not a regular file")
     with path.open("rb") as file:
         return file.read(HEAD)

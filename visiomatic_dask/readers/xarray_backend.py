@@ -81,8 +81,9 @@ def layer_to_xarray(cube: Cube, layer: Layer) -> xr.DataArray:
             coords[axis.name] = xr.Variable(
                 (axis.name,), np.asarray(values), {k: v for k, v in axis_attrs.items() if v}
             )
-    variable = xr.Variable(dims, data, attrs, encoding={"preferred_chunks": _preferred_chunks(layer)})
-    return xr.DataArray(variable, coords=coords, name=layer.name)
+    array = xr.DataArray(xr.Variable(dims, data, attrs), coords=coords, name=layer.name)
+    array.encoding["preferred_chunks"] = _preferred_chunks(layer)  # the constructor drops a variable's encoding
+    return array
 
 
 def _preferred_chunks(layer: Layer) -> dict[str, int]:
@@ -130,7 +131,8 @@ def open_cube(
 class VisiomaticBackend(BackendEntrypoint):
     """``xr.open_dataset(path, engine="visiomatic")``: every layer of a cube as a variable.
 
-    Layers whose dimensions have the same name but other sizes get the layer's name appended to them.
+    Layers whose dimensions have the same name but other sizes get the layer's name appended to them. A layer that is
+    called like a dimension is named with ``layer_`` before it.
     """
 
     description = "Open FITS cubes lazily, from their headers alone"
@@ -154,10 +156,12 @@ class VisiomaticBackend(BackendEntrypoint):
             renamed = {
                 d: f"{d}_{one.name}" for d in array.dims if d in taken and not _same_axis(taken[str(d)], array, str(d))
             }
+            chunks = array.encoding["preferred_chunks"]
             array = array.rename(renamed)
+            array.encoding["preferred_chunks"] = {renamed.get(d, d): size for d, size in chunks.items()}
             variables[one.name] = array
             taken |= {str(d): array for d in array.dims if d not in taken}
-        return xr.Dataset(variables, attrs={"fingerprint": cube.fingerprint})
+        return xr.Dataset(_apart(variables), attrs={"fingerprint": cube.fingerprint})
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         """Whether the file's content is of a format that is read here."""
@@ -167,6 +171,18 @@ class VisiomaticBackend(BackendEntrypoint):
             return registry.format_of(Path(filename_or_obj)) is not None
         except OSError:
             return False
+
+
+def _apart(variables: dict[str, xr.DataArray]) -> dict[str, xr.DataArray]:
+    """Rename the variables that are called like a dimension, which xarray would take for its coordinates."""
+    dims = {str(d) for array in variables.values() for d in array.dims}
+    apart: dict[str, xr.DataArray] = {}
+    for name, array in variables.items():
+        free = name
+        while free in dims or (free != name and free in variables):
+            free = f"layer_{free}"
+        apart[free] = array
+    return apart
 
 
 def _same_axis(one: xr.DataArray, other: xr.DataArray, dim: str) -> bool:

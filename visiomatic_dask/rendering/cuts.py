@@ -117,10 +117,10 @@ def sample_cut(sample: NDArray[np.float32], method: str) -> Cut:
     if method == "minmax":
         return _safe_cut(float(values.min()), float(values.max()))
     if method == "zscale":
-        low, high = ZScaleInterval().get_limits(values)
+        low, high = ZScaleInterval().get_limits(values.astype(np.float64))
         return _safe_cut(float(low), float(high))
     tail = (100 - percentage) / 2
-    low, high = np.percentile(values, [tail, 100 - tail])
+    low, high = np.percentile(values.astype(np.float64), [tail, 100 - tail])
     return _safe_cut(float(low), float(high))
 
 
@@ -137,11 +137,13 @@ def _percentage(method: str) -> float:
 
 
 def _safe_cut(low: float, high: float) -> Cut:
-    """Make a cut; a constant sample is shown black, with white above it.
+    """Make a cut of float32; a constant sample is shown black, with white one, or one float32, above it.
 
-    White is one above, or the next float where that is the same.
+    The largest float32 has none above it: it is shown white.
     """
-    low, high = float(np.float32(low)), float(np.float32(high))
+    largest = float(np.finfo(np.float32).max)
+    low, high = (float(np.float32(min(max(one, -largest), largest))) for one in (low, high))
     if not high > low:
-        high = max(low + 1.0, float(np.nextafter(np.float32(low), np.float32(np.inf))))
+        step = max(1.0, abs(low) * float(np.finfo(np.float32).eps))
+        low, high = (low, low + step) if low + step <= largest else (low - step, low)
     return Cut(low, high)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -18,6 +19,11 @@ GAMMA = (0.2, 5.0)
 QUALITY = (0, 100)
 
 
+def _canonical(value: float) -> str:
+    """Write equal numbers alike: 1 as 1.0, and zero without a sign."""
+    return repr(value + 0.0)
+
+
 @dataclass(frozen=True)
 class Cut:
     """The values shown black and white, `low` and `high`; the other way round where low is above high.
@@ -25,20 +31,20 @@ class Cut:
     Raises
     ------
     InvalidRequest
-        If the two are equal.
+        If the two are equal, or one is not finite.
     """
 
     low: float
     high: float
 
     def __post_init__(self) -> None:
-        if not abs(self.high - self.low) > 0:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.high != self.low):
             raise InvalidRequest.value("cuts", f"{self.low},{self.high}", "two finite numbers that differ")
 
     @cached_property
     def text(self) -> str:
         """Canonical text."""
-        return f"{self.low!r},{self.high!r}"
+        return f"{_canonical(self.low)},{_canonical(self.high)}"
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ class Mix:
     def text(self) -> str:
         """Canonical text."""
         rows = zip(self.channels, self.cuts, self.weights, strict=True)
-        return "mix " + " ".join(f"{c}:{cut.text}:{w[0]!r},{w[1]!r},{w[2]!r}" for c, cut, w in rows)
+        return "mix " + " ".join(f"{c}:{cut.text}:{','.join(map(_canonical, w))}" for c, cut, w in rows)
 
 
 @dataclass(frozen=True)
@@ -148,7 +154,8 @@ class Look:
     def text(self) -> str:
         """Canonical text."""
         return (
-            f"contrast={self.contrast!r} brightness={self.brightness!r} gamma={self.gamma!r} "
+            f"contrast={_canonical(self.contrast)} brightness={_canonical(self.brightness)} "
+            f"gamma={_canonical(self.gamma)} "
             f"colormap={self.colormap} invert={self.invert} quality={self.quality} format={self.format}"
         )
 

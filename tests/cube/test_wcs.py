@@ -1,0 +1,173 @@
+"""World coordinates: astropy's, degraded to pixels where a header is wrong."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.wcs import WCS
+from hypothesis import given
+from hypothesis import strategies as st
+
+from visiomatic_dask.cube import LayerWCS, cd_matrix
+
+
+def header(lon: str = "RA---TAN", lat: str = "DEC--TAN", naxis: int = 2, **cards: Any) -> fits.Header:
+    values: dict[str, Any] = {"NAXIS": naxis} | {f"NAXIS{i + 1}": 100 for i in range(naxis)}
+    values |= {"CTYPE1": lon, "CRVAL1": 83.82208, "CRPIX1": 50.5, "CDELT1": -2e-4, "CUNIT1": "deg"}
+    values |= {"CTYPE2": lat, "CRVAL2": -5.39111, "CRPIX2": 40.0, "CDELT2": 2e-4, "CUNIT2": "deg"}
+    return fits.Header([*(values | cards).items()])
+
+
+SPECTRAL: dict[str, Any] = {"CTYPE3": "FREQ", "CRVAL3": 1.4e9, "CRPIX3": 3.0, "CDELT3": -1e6, "CUNIT3": "Hz"}
+
+
+def by_astropy(one: fits.Header) -> WCS:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return WCS(one)
+
+
+@given(st.floats(-50, 150), st.floats(-50, 150))
+def test_sky_equals_astropys(x: float, y: float) -> None:
+    one = header()
+    position = LayerWCS.from_header(one).sky(x, y)
+    assert position is not None
+    lon, lat = by_astropy(one).pixel_to_world_values(x - 1, y - 1)
+    assert [position.lon, position.lat] == pytest.approx([float(lon), float(lat)], abs=1e-12)
+
+
+def test_position_for_people() -> None:
+    position = LayerWCS.from_header(header(RADESYS="FK5", EQUINOX=2000.0)).sky(50.5, 40)
+    assert position is not None
+    assert (position.frame, position.names) == ("fk5", ("RA", "Dec"))
+    expected = SkyCoord(83.82208, -5.39111, unit="deg")
+    assert position.text == (
+        expected.ra.to_string(unit="hour", sep="hms", precision=2, pad=True),
+        expected.dec.to_string(unit="deg", sep="dms", precision=1, pad=True, alwayssign=True),
+    )
+
+
+def test_galactic_and_unknown_frames() -> None:
+    galactic = LayerWCS.from_header(header("GLON-CAR", "GLAT-CAR")).sky(50.5, 40)
+    assert galactic is not None
+    assert (galactic.frame, galactic.names) == ("galactic", ("l", "b"))
+    assert galactic.text == ("83.822080°", "-5.391110°")
+    solar = LayerWCS.from_header(header("SLON-TAN", "SLAT-TAN"))
+    assert solar.frame == "SLON-TAN/SLAT-TAN"
+    position = solar.sky(50.5, 40)
+    assert position is not None
+    assert position.names == ("lon", "lat")
+
+
+def test_distortion_is_taken_into_account() -> None:
+    one = header("RA---TAN-SIP", "DEC--TAN-SIP", A_ORDER=2, A_2_0=1e-4, B_ORDER=2, B_0_2=1e-4)
+    position = LayerWCS.from_header(one).sky(90, 90)
+    assert position is not None
+    lon, lat = by_astropy(one).all_pix2world([[90, 90]], 1)[0]
+    assert [position.lon, position.lat] == pytest.approx([float(lon), float(lat)], abs=1e-12)
+    plain = LayerWCS.from_header(header()).sky(90, 90)
+    assert plain is not None
+    assert abs(position.lon - plain.lon) > 1e-6
+
+
+def test_axis_order_dec_first() -> None:
+    one = header("DEC--TAN", "RA---TAN", CRVAL1=-5.0, CRVAL2=83.0)
+    position = LayerWCS.from_header(one).sky(50.5, 40)
+    assert position is not None
+    sky = by_astropy(one).pixel_to_world(49.5, 39)
+    assert position.lon == pytest.approx(sky.ra.deg)
+    assert position.lat == pytest.approx(sky.dec.deg)
+
+
+def test_beyond_the_projection_there_is_no_sky() -> None:
+    one = header("RA---SIN", "DEC--SIN", CDELT1=-1.0, CDELT2=1.0)
+    wcs = LayerWCS.from_header(one)
+    assert wcs.sky(50.5, 40) is not None
+    assert wcs.sky(500, 500) is None
+
+
+def test_pixel_scale() -> None:
+    assert LayerWCS.from_header(header()).pixel_scale == pytest.approx(2e-4)
+    assert LayerWCS.from_header(header(CDELT1=-1e-4, CDELT2=4e-4)).pixel_scale == pytest.approx(2e-4)
+
+
+def test_axis_coordinates_equal_astropys() -> None:
+    one = header(naxis=3, **SPECTRAL)
+    wcs = LayerWCS.from_header(one)
+    found = wcs.axis_coordinates(3, 100)
+    assert found is not None
+    coordinates, unit = found
+    assert unit == "Hz"
+    np.testing.assert_allclose(coordinates, 1.4e9 - 1e6 * (np.arange(1, 101) - 3), rtol=1e-14)
+    np.testing.assert_allclose(coordinates, by_astropy(one).pixel_to_world_values(0, 0, np.arange(100))[2], rtol=1e-14)
+    assert wcs.axis_coordinates(4, 3) is None
+    assert wcs.axis_coordinates(0, 3) is None
+
+
+@pytest.mark.parametrize(
+    "cards",
+    [
+        {"CTYPE1": "RA---XXX", "CTYPE2": "DEC--XXX"},
+        {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--SIN"},
+        {"CDELT1": 0.0},
+        {"CUNIT1": "no unit"},
+    ],
+)
+def test_a_wrong_header_degrades_with_a_warning(cards: dict[str, Any]) -> None:
+    wcs = LayerWCS.from_header(header(**cards))
+    assert wcs.celestial is None
+    assert (wcs.frame, wcs.pixel_scale, wcs.sky(1, 1)) == (None, None, None)
+    assert any("the WCS cannot be used" in warning for warning in wcs.warnings)
+    assert all("\n" not in warning for warning in wcs.warnings)
+
+
+def test_no_wcs_at_all() -> None:
+    wcs = LayerWCS.from_header(fits.Header([("NAXIS", 2), ("NAXIS1", 5), ("NAXIS2", 5)]))
+    assert (wcs.celestial, wcs.sky(1, 1), wcs.warnings) == (None, None, ())
+
+
+def test_celestial_axes_elsewhere_give_no_sky() -> None:
+    """Position-velocity diagrams: x is an offset, y a velocity."""
+    wcs = LayerWCS.from_header(header("OFFSET", "VRAD", CUNIT2="m/s"))
+    assert wcs.celestial is None
+    assert wcs.full is not None
+
+
+ANGLE = math.radians(30)
+PC = {"PC1_1": math.cos(ANGLE), "PC1_2": -math.sin(ANGLE), "PC2_1": math.sin(ANGLE), "PC2_2": math.cos(ANGLE)}
+
+
+@pytest.mark.parametrize(
+    "cards",
+    [
+        {},
+        PC,
+        {"PC1_2": 0.1},
+        {"CD1_1": -1e-4, "CD1_2": 2e-5, "CD2_1": 3e-5, "CD2_2": 1e-4},
+        {"CROTA2": 30.0},
+        {"CROTA2": -120.0, "CDELT1": -1e-4, "CDELT2": 3e-4},
+    ],
+    ids=["CDELT", "PC", "one PC", "CD", "CROTA2", "CROTA2, oblong"],
+)
+def test_cd_matrix_equals_astropys(cards: dict[str, Any]) -> None:
+    one = header(**cards)
+    if "CD1_1" in cards:
+        del one["CDELT1"], one["CDELT2"]
+    ours = cd_matrix(dict(one))
+    oracle = by_astropy(one).pixel_scale_matrix
+    for i in (1, 2):
+        for j in (1, 2):
+            assert ours[f"CD{i}_{j}"] == pytest.approx(oracle[i - 1, j - 1], abs=1e-15)
+
+
+def test_cd_matrix_of_older_and_empty_headers() -> None:
+    older = cd_matrix({"CDELT1": -2.0, "CDELT2": 3.0, "PC001001": 0.5, "PC002001": 0.25})
+    assert older == {"CD1_1": -1.0, "CD1_2": 0.0, "CD2_1": 0.75, "CD2_2": 3.0}
+    assert cd_matrix({}) == {"CD1_1": 1.0, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 1.0}
+    assert cd_matrix({"CDELT1": "wide"})["CD1_1"] == 1.0

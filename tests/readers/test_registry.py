@@ -1,0 +1,99 @@
+"""What a file is, told from its content; and what is said when it is nothing that can be opened."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.readers.fits_files import CASES, image
+from visiomatic_dask.errors import CubeNotFound, UnreadableCube, UnsupportedFormat
+from visiomatic_dask.readers import FORMATS, format_of, open_cube
+
+PLAIN = image(np.zeros((2, 3), np.float32), -32, {})
+
+
+def test_content_counts_not_the_name(tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    path.write_bytes(PLAIN)
+    assert format_of(path) is FORMATS[0]
+    assert open_cube(path).layers[0].shape == (2, 3)
+
+
+def test_name_is_the_callers(tmp_path: Path) -> None:
+    path = tmp_path / "a.fits"
+    path.write_bytes(PLAIN)
+    assert open_cube(path).name == "a.fits"
+    assert open_cube(str(path), name="folder/a").name == "folder/a"
+    path.write_bytes(PLAIN[:2900])
+    with pytest.raises(UnreadableCube, match=r"^folder/a is truncated"):
+        open_cube(path, name="folder/a")
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (gzip.compress(PLAIN), "compressed with gzip; unpack it first"),
+        (bz2.compress(PLAIN), "compressed with bzip2; unpack it first"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(100), "HDF5 and NetCDF 4 cannot be read yet"),
+        (b"CDF\x01" + bytes(100), "NetCDF cannot be read yet"),
+        (b"\x93NUMPY\x01\x00", "NumPy arrays cannot be read yet"),
+        (b"hello", "its content is of no known format"),
+        (b"SIMPLE", "its content is of no known format"),
+    ],
+)
+def test_unknown_says_what_it_is_and_what_can_be_opened(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "cube.fits"
+    path.write_bytes(content)
+    assert format_of(path) is None
+    with pytest.raises(UnsupportedFormat, match=reason) as caught:
+        open_cube(path)
+    assert FORMATS[0].description in str(caught.value)
+
+
+def test_empty_missing_folder(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.fits"
+    empty.touch()
+    assert format_of(empty) is None
+    with pytest.raises(UnreadableCube, match=r"empty\.fits is empty"):
+        open_cube(empty)
+    with pytest.raises(CubeNotFound, match=r"none\.fits: there is no such file") as caught:
+        open_cube(tmp_path / "none.fits")
+    assert str(tmp_path) not in str(caught.value)
+    with pytest.raises(UnreadableCube, match="it is a folder"):
+        open_cube(tmp_path)
+
+
+def test_pipe_is_refused_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.fits"
+    os.mkfifo(pipe)
+    with pytest.raises(UnreadableCube, match="it is not a regular file"):
+        open_cube(pipe)
+
+
+def test_loop_of_links(tmp_path: Path) -> None:
+    link = tmp_path / "loop.fits"
+    link.symlink_to(link)
+    with pytest.raises(UnreadableCube, match="cannot be read"):
+        open_cube(link)
+
+
+def test_link_is_followed(tmp_path: Path) -> None:
+    CASES[0].write(tmp_path / "real.fits")
+    link = tmp_path / "link.fits"
+    link.symlink_to("real.fits")
+    assert open_cube(link).fingerprint == open_cube(tmp_path / "real.fits").fingerprint
+
+
+def test_permission_denied(tmp_path: Path) -> None:
+    path = tmp_path / "secret.fits"
+    path.write_bytes(PLAIN)
+    path.chmod(0)
+    if os.access(path, os.R_OK):
+        pytest.skip("root may read everything")
+    with pytest.raises(UnreadableCube, match=r"secret\.fits cannot be read"):
+        open_cube(path)

@@ -1,0 +1,74 @@
+"""The table is within 1 of 255 of the power function for every float32, and NaN is black."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from visiomatic_dask.rendering import LookTables, render_plane
+from visiomatic_dask.rendering.transfer import TABLE_SIZE, transfer_table
+
+GAMMAS = [0.2, 0.35, 0.5, 1.0, 1.8, 2.2, 3.3, 5.0]
+
+
+def shown(values: NDArray[np.float32], gamma: float, *, invert: bool = False) -> NDArray[np.int64]:
+    """Bytes of values that are 0 … 1 already."""
+    brick = values.astype(np.float32).reshape(1, 1, -1)
+    picture = render_plane(
+        brick, 0, 0, 0, (1, values.size), 0.0, 1.0, 0.0, LookTables(transfer_table(gamma, invert=invert), None)
+    )
+    return picture.reshape(-1).astype(np.int64)
+
+
+def by_numpy(values: NDArray[np.float32], gamma: float) -> NDArray[np.float64]:
+    clipped = np.clip(np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=1.0, neginf=0.0), 0, 1)
+    return 255 * np.power(clipped, 1 / gamma)
+
+
+def edges() -> NDArray[np.float32]:
+    """First and last float32 of every entry of the table: the function rises, so that its error is largest there."""
+    one, step = np.float32(1).view(np.int32), 2 ** (23 - 11)
+    first = np.arange(one - (TABLE_SIZE + 5) * step, one + 3 * step, step, dtype=np.int32)
+    return np.concatenate([first, first - 1]).view(np.float32)
+
+
+@pytest.mark.parametrize("gamma", GAMMAS)
+def test_within_one_of_255_everywhere(gamma: float) -> None:
+    values = edges()
+    assert np.abs(shown(values, gamma) - by_numpy(values, gamma)).max() <= 1
+    assert (np.diff(shown(np.sort(values), gamma)) >= 0).all()
+
+
+@given(st.floats(width=32), st.floats(0.2, 5))
+def test_any_float_at_any_gamma(value: float, gamma: float) -> None:
+    """Denormals, infinities, NaN, negative values and those beyond 1 among them."""
+    values = np.array([value], np.float32)
+    assert abs(shown(values, gamma)[0] - by_numpy(values, gamma)[0]) <= 1
+
+
+@pytest.mark.parametrize("gamma", GAMMAS)
+def test_ends_are_black_and_white(gamma: float) -> None:
+    tiny = np.finfo(np.float32)
+    black = np.array([0, -0.0, -1, -np.inf, np.nan, -1e30, tiny.smallest_subnormal, 1e-40], np.float32)
+    white = np.array([1, np.inf, 2, 1e30, np.nextafter(np.float32(1), np.float32(2))], np.float32)
+    np.testing.assert_array_equal(shown(black, gamma), 0)
+    np.testing.assert_array_equal(shown(white, gamma), 255)
+
+
+@given(st.lists(st.floats(width=32), min_size=1, max_size=20), st.floats(0.2, 5))
+def test_inverted_is_255_minus(values: list[float], gamma: float) -> None:
+    array = np.array(values, np.float32)
+    np.testing.assert_array_equal(shown(array, gamma, invert=True), 255 - shown(array, gamma))
+
+
+def test_table_spans_the_bytes() -> None:
+    for gamma in GAMMAS:
+        table = transfer_table(gamma)
+        assert table.dtype == np.uint8
+        assert table.shape == (TABLE_SIZE,)
+        assert (table[0], table[-1]) == (0, 255)
+        assert (np.diff(table.astype(int)) >= 0).all()
+    assert len(np.unique(transfer_table(1.0))) == 256
