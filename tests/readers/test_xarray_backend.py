@@ -113,6 +113,14 @@ def test_indexing_equals_numpy(key: tuple[Any, ...]) -> None:
     np.testing.assert_array_equal(array[key], expected)
 
 
+def test_items_that_lie_far_apart_are_read_apart() -> None:
+    """A list of channels costs those channels, not everything between the first and the last."""
+    values = np.arange(9 * 4 * 4, dtype=np.int32).reshape(9, 4, 4)
+    array, reader = counted(values)
+    np.testing.assert_array_equal(array[[0, 8, 3]], values[[0, 8, 3]])
+    assert reader.bytes_read == 3 * values[0].nbytes
+
+
 def test_pointwise_indexing_equals_numpy(path: Path) -> None:
     points = xr.DataArray([3, 0, 2], dims="point")
     values = open_cube(path).isel(y=points, x=points)

@@ -19,6 +19,7 @@ from visiomatic_dask.cube import Cube, Layer, LayerWCS, Window
 from visiomatic_dask.cube.reader import Reader
 from visiomatic_dask.readers import registry
 
+_Key = int | slice | NDArray[np.int64]
 _PREFERRED_CHUNK = 8 * 2**20
 
 
@@ -32,21 +33,39 @@ class ReaderArray(BackendArray):
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> NDArray[Any]:
         """Read what an xarray indexer asks for."""
-        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._read)
 
-    def _read(self, key: tuple[int | slice, ...]) -> NDArray[Any]:
-        slices, reverse = [], []
+    def _read(self, key: tuple[_Key, ...]) -> NDArray[Any]:
+        values = self._read_list(key)
+        return values[tuple(slice(None) if isinstance(one, slice | np.ndarray) else 0 for one in key)]
+
+    def _read_list(self, key: tuple[_Key, ...]) -> NDArray[Any]:
+        """Read with every axis kept. The slowest axis that has a list is read item by item: items may lie far apart."""
+        for axis, one in enumerate(key[:-1]):
+            if isinstance(one, np.ndarray) and one.size:
+                items = [self._read_box((*key[:axis], int(item), *key[axis + 1 :])) for item in one]
+                return np.concatenate(items, axis=axis)
+        return self._read_box(key)
+
+    def _read_box(self, key: tuple[_Key, ...]) -> NDArray[Any]:
+        """Read the box around what is asked for, with every axis kept, and take that out of it."""
+        slices: list[slice] = []
+        takes: list[slice | NDArray[np.int64]] = []
         for one, size in zip(key, self.shape, strict=True):
             if isinstance(one, slice):
                 indices = range(*one.indices(size))
-                reverse.append(slice(None, None, -1 if indices.step < 0 else 1))
+                takes.append(slice(None, None, -1 if indices.step < 0 else 1))
                 forward = indices[::-1] if indices.step < 0 else indices
                 slices.append(slice(forward.start, forward.stop, forward.step))
             else:
-                index = int(one) % size
-                slices.append(slice(index, index + 1))
-                reverse.append(0)  # type: ignore[arg-type]
-        return self.reader.read(Window.from_slices(slices, self.shape))[tuple(reverse)]
+                items = np.atleast_1d(one) % size
+                first = int(items.min()) if items.size else 0
+                takes.append(items - first)
+                slices.append(slice(first, int(items.max()) + 1 if items.size else 0))
+        values = self.reader.read(Window.from_slices(slices, self.shape))
+        for axis, take in enumerate(takes):
+            values = values[(slice(None),) * axis + (take,)]
+        return values
 
 
 def layer_to_xarray(cube: Cube, layer: Layer) -> xr.DataArray:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.visualization import ZScaleInterval
 from numpy.typing import NDArray
 
 from visiomatic_dask.errors import InvalidRequest
@@ -117,6 +116,9 @@ def sample_cut(sample: NDArray[np.float32], method: str) -> Cut:
     if method == "minmax":
         return _safe_cut(float(values.min()), float(values.max()))
     if method == "zscale":
+        # Not at the top: astropy.visualization loads all of matplotlib wherever that is installed.
+        from astropy.visualization import ZScaleInterval
+
         low, high = ZScaleInterval().get_limits(values.astype(np.float64))
         return _safe_cut(float(low), float(high))
     tail = (100 - percentage) / 2
