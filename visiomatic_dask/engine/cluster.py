@@ -5,6 +5,7 @@ Either way its workers can answer tiles afterwards.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
@@ -35,6 +36,7 @@ RECOMMENDED_CONFIG: dict[str, Any] = {
 }
 _IN_PROCESS_CORES = 4
 _JOIN_TIMEOUT = 10
+_LOOPBACK = "127.0.0.1:0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +97,17 @@ async def _embedded() -> AsyncIterator[Client]:
             "processes": True,
             "host": "127.0.0.1",
         }
+    # Scheduler and workers always have a small web server each. Unless told otherwise it listens on every interface.
+    web = dict.fromkeys(("dashboard_address", "worker_dashboard_address"), _LOOPBACK)
     with dask.config.set(RECOMMENDED_CONFIG):
         async with (
-            LocalCluster(**shape, asynchronous=True, dashboard_address=None, silence_logs=logging.ERROR) as cluster,
+            LocalCluster(
+                **shape,
+                **web,
+                scheduler_kwargs={"dashboard": False},
+                asynchronous=True,
+                silence_logs=logging.ERROR,
+            ) as cluster,
             Client(cluster, asynchronous=True, set_as_default=False) as client,
         ):
             yield client
@@ -106,16 +116,30 @@ async def _embedded() -> AsyncIterator[Client]:
 @asynccontextmanager
 async def _joined(target: ClusterAddress) -> AsyncIterator[Client]:
     where = target.address or str(target.scheduler_file)
-    if target.scheduler_file is not None and not target.scheduler_file.is_file():
-        raise ClusterError(f"scheduler file {where} does not exist; is the scheduler running?")
+    if target.scheduler_file is not None:
+        _check_scheduler_file(target.scheduler_file)
     options: dict[str, Any] = {"asynchronous": True, "timeout": _JOIN_TIMEOUT, "set_as_default": False}
     source = {"address": target.address} if target.address else {"scheduler_file": where}
+    client = None
     try:
-        client = await Client(**source, **options)
-    except (OSError, ValueError, TimeoutError) as error:
+        client = Client(**source, **options)
+        await client
+    except (OSError, ValueError, TimeoutError, TypeError) as error:  # TypeError: TLS without certificates
+        if client is not None:
+            await client.close()
         raise ClusterError(f"no Dask scheduler answers at {where} within {_JOIN_TIMEOUT} s: {error}") from error
     async with client:
         yield client
+
+
+def _check_scheduler_file(path: Path) -> None:
+    """Read the file once before Dask does, which would hang or stumble over one that is none."""
+    if not path.is_file():
+        raise ClusterError(f"scheduler file {path} does not exist; is the scheduler running?")
+    try:
+        json.loads(path.read_text("utf-8"))["address"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ClusterError(f"scheduler file {path} is none that a Dask scheduler wrote: {error!r}") from error
 
 
 async def check_workers(client: Client, version: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from concurrent.futures import CancelledError
 from typing import Any
 
@@ -45,32 +45,57 @@ class BrickKeeper:
         self._client = client
         self._live_workers = live_workers
         self._futures: dict[str, Future] = {}
+        self._sent_to: dict[str, str] = {}
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._to_submit: list[Brick] = []
         self._to_locate: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     def holders(self, brick: Brick) -> tuple[str, ...]:
         """Return the workers that are known to hold a brick, which counts as used; none if it is not wanted yet."""
         return self.residency.use(brick.key)
 
-    async def where(self, brick: Brick) -> tuple[str, ...]:
+    async def where(self, brick: Brick, patience: float) -> tuple[str, ...]:
         """Return the workers that hold a brick, having it made first where need be.
+
+        Parameters
+        ----------
+        brick : Brick
+            The brick.
+        patience : float
+            Seconds to wait for it. Where that is not enough there are no workers to return; it is still being made.
 
         Raises
         ------
         VisiomaticError
             Whatever kept the brick from being made.
         """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + patience
         self.carry_out(self.residency.want(brick))
         while not (workers := self.residency.workers(brick.key)):
             if self.residency.state(brick.key) is None:
                 self.carry_out(self.residency.want(brick))
             waiting = self._waiting.get(brick.key)
             if waiting is None:
-                waiting = self._waiting[brick.key] = asyncio.get_running_loop().create_future()
-            await asyncio.shield(waiting)
+                waiting = self._waiting[brick.key] = loop.create_future()
+            # Unlike `wait_for`, this neither cancels what others wait for too nor takes a brick's error for its own.
+            done, _ = await asyncio.wait([waiting], timeout=max(0.0, end - loop.time()))
+            if not done:
+                return ()
+            waiting.result()
         return workers
+
+    def make_elsewhere(self, brick: Brick, usable: Container[str]) -> None:
+        """Have a brick made anew if none of the workers that hold it, or were to make it, can be used.
+
+        Dask itself takes five minutes to notice that a worker is frozen.
+        """
+        sent_to = self._sent_to.get(brick.key)
+        workers = self.residency.workers(brick.key) or (() if sent_to is None else (sent_to,))
+        if workers and not any(worker in usable for worker in workers):
+            self.carry_out(self.residency.abandoned(brick.key))
 
     def carry_out(self, instructions: Iterable[Instruction]) -> None:
         """Carry out what the residency table says."""
@@ -86,12 +111,14 @@ class BrickKeeper:
                 case Deliver(key):
                     self._deliver(key, None)
                 case Release(key):
+                    self._sent_to.pop(key, None)
                     future = self._futures.pop(key, None)
                     if future is not None:
                         future.release()
 
     async def close(self) -> None:
         """Let go of every brick, and of everyone who waits for one."""
+        self._closed = True  # timers that are still to fire find the client gone
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -103,6 +130,8 @@ class BrickKeeper:
 
     def _submit(self) -> None:
         bricks, self._to_submit = self._to_submit, []
+        if self._closed:
+            return
         workers = self._live_workers()
         groups: dict[str | None, list[Brick]] = {}
         for brick in bricks:
@@ -119,16 +148,16 @@ class BrickKeeper:
             )
             for brick, future in zip(group, futures, strict=True):
                 self._futures[brick.key] = future
+                if worker is not None:
+                    self._sent_to[brick.key] = worker
                 self._spawn(self._watch(brick.key, future))
 
     async def _watch(self, key: str, future: Any) -> None:
         """Wait for a brick's task without fetching its result: arrays never come to the front end."""
-        with contextlib.suppress(
-            CancelledError
-        ):  # Dask's, not asyncio's: the future was, as when the scheduler is lost
-            # wait() asks for the current client; a global default would not do for two renderers in one process.
-            with self._client.as_current():
-                await wait([future])
+        # CancelledError is Dask's, not asyncio's: the future was, as when the scheduler is lost.
+        # wait() asks for the current client; a global default would not do for two renderers in one process.
+        with contextlib.suppress(CancelledError), self._client.as_current():
+            await wait([future])
         if key not in self._futures or self._futures[key] is not future:
             return
         if future.status == "finished":
@@ -147,6 +176,8 @@ class BrickKeeper:
 
     async def _locate(self) -> None:
         keys, self._to_locate = self._to_locate, []
+        if self._closed:
+            return
         try:
             holders = await self._client.scheduler.who_has(keys=keys)
         except OSError as error:

@@ -90,4 +90,7 @@ class RenderPool:
         with self._lock:
             finished, self._finished = self._finished, []
         for job in finished:
-            job.done(job)
+            try:
+                job.done(job)
+            except Exception as error:  # noqa: BLE001 - the others must be given back all the same
+                self._loop.call_exception_handler({"message": "a render job's callback failed", "exception": error})

@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 
 _PAUSE = 0.1
 """Between two tries of the last resort, until the deadline."""
+_LARGEST_JPEG = 65_500
+"""Pixels along a side that libjpeg encodes."""
 
 
 @asynccontextmanager
@@ -143,7 +145,7 @@ class Renderer:
         Raises
         ------
         TooLarge
-            If it would render more tiles than ``visiomatic.region-tiles``.
+            If it would render more tiles than ``visiomatic.region-tiles``, or is longer than a JPEG can be.
         """
         settings, layer, box = self._settings, request.layer, request.box
         most = settings.region_tiles * settings.tile_size**2
@@ -151,6 +153,11 @@ class Renderer:
             raise TooLarge(
                 f"the region has {box.columns} x {box.rows} pixels; at most {settings.region_tiles} tiles of "
                 f"{settings.tile_size}² pixels are allowed: zoom in, or increase the binning",
+                "RGN",
+            )
+        if max(box.rows, box.columns) > _LARGEST_JPEG:
+            raise TooLarge(
+                f"the region has {box.columns} x {box.rows} pixels; a JPEG has {_LARGEST_JPEG} along a side at most",
                 "RGN",
             )
         content = request.style.content
@@ -229,8 +236,13 @@ class Renderer:
         """Ask workers until one answers: who holds the brick, the others by preference, then anyone by a task."""
         tried: set[str] = set()
         while True:
-            holders = await self._keeper.where(plan.brick)
+            if not self._members.all:
+                raise Unavailable("the cluster has no workers at the moment", retry_after=5)
+            # A brick that takes its time is not waited for: the tile alone is read meanwhile, where that is cheap.
+            holders = await self._keeper.where(plan.brick, self._settings.silence)
             usable = set(self._members.usable)
+            if usable.isdisjoint(holders):
+                self._keeper.make_elsewhere(plan.brick, usable)
             others = ranked(plan.brick.recipe.placement, usable.difference(holders))
             candidates = [*sorted(usable.intersection(holders)), *others]
             worker = next((w for w in candidates if w not in tried), None)

@@ -9,6 +9,8 @@ carries them out. ::
         │      failed      │  └─────────────────┼──┘                            │
         ├──────────────────┘                    └── lost, misplaced ────────────┤
         └──────────────────────────── released (least recently used) ───────────┘
+
+From everywhere, `abandoned` leads back to ARRIVING.
 """
 
 from __future__ import annotations
@@ -152,6 +154,15 @@ class Residency:
             return []
         entry.state = State.LOCATING
         return [Locate(key, _FIRST_DELAY)]
+
+    def abandoned(self, key: str) -> list[Instruction]:
+        """Note that whoever holds or makes a brick cannot be used at the moment: it is made anew, elsewhere."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return []
+        self._move(entry, ())
+        entry.state, entry.looks = State.ARRIVING, 0
+        return [Release(key), Submit(entry.brick)]
 
     def lost(self, worker: str) -> list[Instruction]:
         """Note that a worker is gone. Dask makes its bricks again, as their futures are held."""

@@ -156,7 +156,7 @@ class _Connection:
         else:
             if not isinstance(job.error, VisiomaticError):
                 logger.error("a tile failed", exc_info=job.error)
-            self.ready.append((number, "error", pickle.dumps(job.error)))
+            self.ready.append((number, "error", _pickled(job.error)))
         self.wake.set()
 
     async def _write(self) -> None:
@@ -166,6 +166,16 @@ class _Connection:
             ready, self.ready = self.ready, []
             if ready:
                 await self.comm.write((self.plugin.connections, ready))
+
+
+def _pickled(error: Exception) -> bytes:
+    """Pickle an error; one that does not survive it is sent as its text."""
+    try:
+        data = pickle.dumps(error)
+        pickle.loads(data)
+    except Exception:  # noqa: BLE001 - whatever pickling runs into
+        return pickle.dumps(RuntimeError(repr(error)))
+    return data
 
 
 def compile_kernels() -> None:

@@ -18,6 +18,7 @@ from visiomatic_dask.server.cube_handlers import (
     TileHandler,
     ValuesHandler,
 )
+from visiomatic_dask.server.responses import error_response
 
 _NUMBER = r"(\d{1,9})"
 
@@ -56,6 +57,14 @@ class AssetHandler(StaticFileHandler):
         """Let browsers keep what can never change."""
         self.clear_header("Server")
         self.set_header("Cache-Control", "public, max-age=31536000, immutable")
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:  # noqa: ARG002 - Tornado's signature
+        """Send an error as JSON, like everything else here."""
+        _, headers, body = error_response(None, status_code)
+        self.clear_header("Server")
+        for name, value in headers.items():
+            self.set_header(name, value)
+        self.finish(body)
 
 
 def static_folder() -> Path:

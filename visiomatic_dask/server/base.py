@@ -92,7 +92,8 @@ class BaseHandler(RequestHandler):
         message = str(error) if isinstance(error, HTTPError) and error.log_message else None
         status, headers, body = error_response(error, status_code, message)
         self.set_status(status)
-        self._set_headers(headers)
+        # Tornado has cleared what `prepare` had set
+        self._set_headers(headers | origin_headers(self.services.settings, self.request.headers.get("Origin")))
         self.finish(body)
 
     def log_exception(self, typ: Any, value: Any, tb: Any) -> None:

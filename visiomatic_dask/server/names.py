@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -80,8 +81,9 @@ class DataRoots:
         if name and "\0" not in name and "\\" not in name and not name.startswith("/") and ".." not in parts:
             for folder in self._folders:
                 real = Path(os.path.realpath(folder.joinpath(*parts)))
-                if real != folder and real.is_relative_to(folder) and real.is_file():
-                    return real
+                with contextlib.suppress(OSError):  # a name longer than names can be, a folder that may not be entered
+                    if real != folder and real.is_relative_to(folder) and real.is_file():
+                        return real
         shown = name if len(name) <= 80 else name[:77] + "…"
         raise CubeNotFound(
             f"{parameter} is {shown!r}; allowed: the name of a cube below the data roots, as GET /cubes lists them",

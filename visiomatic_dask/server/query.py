@@ -93,7 +93,8 @@ def resource_style(arguments: Arguments, layer: Layer, settings: Settings, image
     if not weights and text is not None and ":" not in text:
         arguments = Arguments({"cuts": [f"{channel}:{text}"]})
     cuts = arguments.channel_numbers("cuts", 2, 0, last, "lo,hi or c:lo,hi: the cuts of a channel")
-    return StyleQuery(tuple((c, (w[0], w[1], w[2])) for c, w in sorted(weights.items())), channel, _cuts(cuts, 0), look)
+    rows = tuple((c, (w[0], w[1], w[2])) for c, w in sorted(weights.items()))
+    return StyleQuery(rows, channel, _cuts(cuts, 0, "cuts"), look)
 
 
 def api_style(arguments: Arguments, layer: Layer, settings: Settings) -> StyleQuery:
@@ -111,14 +112,18 @@ def api_style(arguments: Arguments, layer: Layer, settings: Settings) -> StyleQu
         invert="INV" in arguments,
         quality=arguments.integer("QLT", settings.quality, *QUALITY),
     )
-    cuts = _cuts(arguments.channel_numbers("MINMAX", 2, 1, count, "c:lo,hi: the cuts of a channel"), 1)
+    given = arguments.channel_numbers("MINMAX", 2, 1, count, "c:lo,hi: the cuts of a channel")
+    cuts = _cuts(given, 1, "MINMAX")
     if channels:
         return StyleQuery((), channels[0] - 1, cuts, look)
     mix = arguments.channel_numbers("MIX", 3, 1, count, "c:r,g,b: a channel and its weights")
     return StyleQuery(tuple(enumerate(_interpolated(mix, count))), 0, cuts, look)
 
 
-def _cuts(found: dict[int, tuple[float, ...]], first: int) -> tuple[tuple[int, Cut], ...]:
+def _cuts(found: dict[int, tuple[float, ...]], first: int, name: str) -> tuple[tuple[int, Cut], ...]:
+    for channel, (low, high) in found.items():
+        if low == high:
+            raise InvalidRequest.value(name, f"{channel}:{low:g},{high:g}", "two finite numbers that differ")
     return tuple((channel - first, Cut(low, high)) for channel, (low, high) in sorted(found.items()))
 
 

@@ -7,7 +7,7 @@ import errno
 import gc
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,10 @@ async def running_server(options: ServeOptions, settings: Settings) -> AsyncIter
     except OSError as error:
         why = "is in use already" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
         raise InvalidSetting(f"port {options.port} of {options.host} {why}; choose another with --port") from error
-    async with open_renderer(options.cluster, options.version, settings) as renderer:
+    async with AsyncExitStack() as stack:
+        for one in sockets:
+            stack.callback(one.close)  # where no server comes to own them; closing twice does no harm
+        renderer = await stack.enter_async_context(open_renderer(options.cluster, options.version, settings))
         catalog = Catalog(roots, renderer.backgrounds, settings.open_cubes)
         services = Services(
             renderer, catalog, PictureDesk(settings.tile_cache), StyleCache(), settings, options.version

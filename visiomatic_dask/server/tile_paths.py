@@ -16,7 +16,9 @@ from visiomatic_dask.rendering import Style
 from visiomatic_dask.server.query import api_tile
 from visiomatic_dask.server.responses import Delivery
 
-_API = re.compile(r"/api\?(FIF=([^&]+)(?:&[^&]+)*?)&JTL=(\d{1,9},\d{1,9})((?:&[^&]+)*)")
+_KEY = r"&[^&=%]+(?:=[^&]*)?"
+"""A key with an escape in it may be any key, JTL among them: that takes a closer look."""
+_API = re.compile(rf"/api\?(FIF=([^&]+)(?:{_KEY})*?)&JTL=(\d{{1,9}},\d{{1,9}})((?:{_KEY})*)")
 _RESOURCE = re.compile(r"/cubes/(.+)/tiles/(\d{1,9})/(\d{1,9})/(\d{1,9})\.(jpg|jpeg|png)(\?.*)?")
 _MOST_STYLES = 1024
 

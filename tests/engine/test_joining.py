@@ -1,0 +1,138 @@
+"""Joining a cluster: what is wrong with it is said plainly; TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import dask.config
+import psutil
+import pytest
+from distributed.security import Security
+
+from visiomatic_dask import __version__
+from visiomatic_dask.config import load_settings
+from visiomatic_dask.engine.cluster import ClusterAddress, open_cluster
+from visiomatic_dask.engine.renderer import open_renderer
+from visiomatic_dask.engine.requests import TileRequest
+from visiomatic_dask.errors import ClusterError
+from visiomatic_dask.rendering import Cut, Look, Mono, Style
+
+from ..processes import free_port
+from .clusters import local_cluster
+from .made_up import MadeUp, layer_of
+
+pytestmark = pytest.mark.timeout(90)
+TILE = TileRequest(layer_of(MadeUp()), 0, 0, 0, Style(Mono(0, Cut(0, 90)), Look()))
+
+
+def joining(target: ClusterAddress, version: str = __version__) -> None:
+    async def main() -> None:
+        async with open_cluster(target, version, load_settings()):
+            pass
+
+    asyncio.run(main())
+
+
+def test_no_scheduler_at_the_address() -> None:
+    address = f"tcp://127.0.0.1:{free_port()}"
+    start = time.monotonic()
+    with pytest.raises(ClusterError, match=f"no Dask scheduler answers at {address}"):
+        joining(ClusterAddress(address))
+    assert time.monotonic() - start < 20
+
+
+@pytest.mark.parametrize("address", ["nonsense://x:1", "tcp://", "tcp://127.0.0.1:notaport"])
+def test_no_address_at_all(address: str) -> None:
+    with pytest.raises(ClusterError, match="no Dask scheduler answers at"):
+        joining(ClusterAddress(address))
+
+
+def test_no_scheduler_file(tmp_path: Path) -> None:
+    with pytest.raises(ClusterError, match="does not exist"):
+        joining(ClusterAddress(scheduler_file=tmp_path / "scheduler.json"))
+
+
+def test_scheduler_file_that_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "scheduler.json"
+    file.write_text("not json")
+    with pytest.raises(ClusterError, match=r"scheduler\.json"):
+        joining(ClusterAddress(scheduler_file=file))
+    file.write_text("{}")
+    with pytest.raises(ClusterError, match=r"scheduler\.json"):
+        joining(ClusterAddress(scheduler_file=file))
+
+
+def test_workers_of_another_version_are_named() -> None:
+    async def main() -> None:
+        async with local_cluster(workers=2, plugin=False) as (client, workers):
+            target = ClusterAddress(client.scheduler.address)
+            with pytest.raises(ClusterError) as caught:
+                async with open_cluster(target, "99.1", load_settings()):
+                    pass
+            for worker in workers:
+                assert f"worker {worker.address} has visiomatic_dask {__version__} (here 99.1)" in caught.value.message
+
+    asyncio.run(main())
+
+
+def test_a_joined_cluster_renders_and_is_left_running() -> None:
+    async def main() -> None:
+        async with local_cluster(workers=2, plugin=False) as (client, _):
+            target = ClusterAddress(client.scheduler.address)
+            for _ in range(2):
+                async with open_renderer(target, __version__, load_settings()) as renderer:
+                    assert (renderer.workers, renderer.route) == (2, "direct")
+                    assert (await renderer.tile(TILE)).data
+            assert await client.submit(lambda: 5) == 5
+
+    asyncio.run(main())
+
+
+def test_embedded_cluster_listens_on_loopback_only() -> None:
+    async def main() -> None:
+        async with open_renderer(None, __version__, load_settings()) as renderer:
+            assert (await renderer.tile(TILE)).data
+            me = psutil.Process()
+            processes = [me, *me.children(recursive=True)]
+            listening = {
+                connection.laddr.ip
+                for process in processes
+                for connection in process.net_connections(kind="inet")
+                if connection.status == psutil.CONN_LISTEN
+            }
+            assert listening <= {"127.0.0.1", "::1"}
+
+    asyncio.run(main())
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_tls(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test",
+         "-keyout", str(key), "-out", str(certificate)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    tls = {"ca-file": str(certificate)}
+    for role in ("scheduler", "worker", "client"):
+        tls |= {f"{role}.cert": str(certificate), f"{role}.key": str(key)}
+
+    async def main() -> None:
+        with dask.config.set({f"distributed.comm.tls.{name}": value for name, value in tls.items()}):
+            security = Security(require_encryption=True)
+            async with local_cluster("tls", 2, security=security, plugin=False) as (client, workers):
+                assert all(worker.address.startswith("tls://") for worker in workers)
+                target = ClusterAddress(client.scheduler.address)
+                async with open_renderer(target, __version__, load_settings(tile_route="direct")) as renderer:
+                    assert (await renderer.tile(TILE)).data.startswith(b"\xff\xd8")
+                    assert renderer.route == "direct"
+                stranger = dict.fromkeys(f"distributed.comm.tls.{name}" for name in tls)
+                with dask.config.set(stranger), pytest.raises(ClusterError, match="no Dask scheduler answers"):
+                    async with open_cluster(target, __version__, load_settings()):
+                        pass
+
+    asyncio.run(main())

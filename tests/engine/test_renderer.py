@@ -1,0 +1,205 @@
+"""The renderer on a real cluster: tiles, statistics, limits, memory."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from visiomatic_dask.cube import Window
+from visiomatic_dask.engine.requests import RegionRequest, TileRequest
+from visiomatic_dask.engine.tasks import sample_statistics, sampled_cut
+from visiomatic_dask.errors import TooLarge, Unavailable
+from visiomatic_dask.pyramid import Box
+from visiomatic_dask.rendering import Cut, Look, Mix, Mono, Style
+
+from .. import reference
+from .clusters import local_cluster
+from .made_up import MadeUp, layer_of, plane_of
+from .test_routes import on_cluster, renderer_of
+
+pytestmark = pytest.mark.timeout(90)
+PNG = Look(format="png")
+
+
+@dataclass(frozen=True)
+class Counted(MadeUp):
+    """Counts the bytes that are read, in a list that all copies in this process share."""
+
+    counts: tuple[list[int], ...] = ()
+
+    def read(self, window: Window) -> NDArray[np.float32]:
+        self.counts[0].append(window.size * 4)
+        return super().read(window)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _counted, (self.shape, self.fingerprint)
+
+
+COUNTS: list[int] = []
+
+
+def _counted(shape: tuple[int, ...], fingerprint: str) -> Counted:
+    return Counted(shape, fingerprint, counts=(COUNTS,))
+
+
+def test_tiles_are_the_reference_rendering() -> None:
+    reader = MadeUp((3, 600, 900))
+    layer = layer_of(reader)
+    mix = Mix((0, 2), (Cut(0, 90), Cut(200, 290)), ((1, 0.5, -0.25), (-0.5, 0.5, 1)))
+
+    async def use(client: Any, _: Any) -> None:
+        async with renderer_of(client) as renderer:
+            for level in range(3):
+                planes = [reference.level_of(plane_of(reader, c), level) for c in range(3)]
+                mono = reference.mono(planes[1], 95, 195)
+                colour = reference.mix([planes[0], planes[2]], [(0, 90), (200, 290)], mix.weights)
+                columns, rows = renderer.planner.tiles(layer).count(level)
+                for row in range(rows):
+                    for column in range(columns):
+                        for content, whole in ((Mono(1, Cut(95, 195)), mono), (mix, colour)):
+                            request = TileRequest(layer, level, row, column, Style(content, PNG))
+                            picture = await renderer.tile(request)
+                            assert not picture.preview
+                            reference.assert_close(picture.data, reference.tile_of(whole, row, column), 1)
+
+    on_cluster(use, workers=2)
+
+
+def test_bricks_are_evicted_when_the_budget_is_used_up() -> None:
+    reader = MadeUp((40, 512, 1024))
+    layer = layer_of(reader)
+
+    async def use(client: Any, workers: Any) -> None:
+        async with renderer_of(client, brick_cache="8 MiB", brick_size="2 MiB") as renderer:
+            most = 0
+            for channel in range(40):
+                style = Style(Mono(channel, Cut(0, 5000)), PNG)
+                await renderer.tile(TileRequest(layer, 0, channel % 2, channel % 4, style))
+                most = max(most, sum(value.nbytes for value in workers[0].data.values()))
+            # One brick beyond the budget may be there for a moment, and one more until Dask has let go of it
+            assert 4 * 2**20 <= most <= 8 * 2**20 + 3 * 2 * 2**20
+            async with asyncio.timeout(10):
+                while sum(value.nbytes for value in workers[0].data.values()) > 8 * 2**20:
+                    await asyncio.sleep(0.02)
+            again = Style(Mono(0, Cut(0, 5000)), PNG)  # released long ago: made anew
+            assert (await renderer.tile(TileRequest(layer, 0, 0, 0, again))).data
+        async with asyncio.timeout(10):
+            while workers[0].data:
+                await asyncio.sleep(0.02)
+
+    on_cluster(use)
+
+
+def test_a_brick_is_read_once_however_many_tiles_are_cut_from_it() -> None:
+    layer = layer_of(_counted((1, 512, 1024), "once"))
+    style = Style(Mono(0, Cut(0, 90)), PNG)
+
+    async def use(client: Any, _: Any) -> None:
+        COUNTS.clear()
+        async with renderer_of(client) as renderer:
+            tiles = [TileRequest(layer, 0, row, column, style) for row in range(2) for column in range(4)]
+            await asyncio.gather(*(renderer.tile(tile) for tile in tiles * 5))
+            assert sum(COUNTS) == 512 * 1024 * 4
+
+    on_cluster(use)
+
+
+def test_statistics_read_no_more_than_they_may() -> None:
+    for channels, most in ((1, 16), (7, 16), (300, 16), (300, 1)):
+        reader = _counted((channels, 900, 1000), "bounded")
+        COUNTS.clear()
+        found = sample_statistics(reader, channels, 2_000_000, most)
+        assert len(found) <= most
+        assert 100_000 < sum(COUNTS) <= 2_000_000
+        assert {0, channels - 1} <= set(found) or most == 1
+    COUNTS.clear()
+    sampled_cut(_counted((1, 9000, 1000), "bounded"), 0, "minmax", 2_000_000)
+    assert 1_000_000 < sum(COUNTS) <= 2_000_000
+
+
+def test_statistics_of_every_channel() -> None:
+    layer = layer_of(MadeUp((40, 100, 100)))
+
+    async def use(client: Any, _: Any) -> None:
+        async with renderer_of(client, sample_channels=5) as renderer:
+            backgrounds = await renderer.backgrounds(layer)
+            assert len(backgrounds) == 40
+            for channel, one in enumerate(backgrounds):  # which lie on a line, so that interpolation is exact
+                assert one.low == pytest.approx(100 * channel, abs=2)
+                assert one.high == pytest.approx(100 * channel + 88, abs=2)
+            cut = await renderer.cut(layer, 3, "minmax")
+            assert (cut.low, cut.high) == (300, 388)
+
+    on_cluster(use)
+
+
+def test_measures_and_their_limit() -> None:
+    layer = layer_of(MadeUp())
+
+    async def use(client: Any, _: Any) -> None:
+        async with renderer_of(client, measure_limit=100) as renderer:
+            assert await renderer.values(layer, None, 5, 7) == [64, 164, 264]
+            assert await renderer.values(layer, (2, 0), 0, 0) == [200, 0]
+            x, y, values = await renderer.profile(layer, (1,), (0, 0), (2, 0))
+            assert (x, y, values) == ([0, 1, 2], [0, 0, 0], [[100], [103], [106]])
+            with pytest.raises(TooLarge, match="at most 100"):
+                await renderer.profile(layer, None, (0, 0), (40, 0))
+            with pytest.raises(TooLarge):
+                await renderer.values(layer, tuple(range(101)), 0, 0)
+
+    on_cluster(use)
+
+
+def test_regions_and_their_limits() -> None:
+    reader = MadeUp()
+    layer = layer_of(reader)
+    style = Style(Mono(1, Cut(95, 195)), PNG)
+
+    async def use(client: Any, _: Any) -> None:
+        async with renderer_of(client, region_tiles=4, read_limit="300 kB") as renderer:
+            request = RegionRequest(layer, 0, Box(10, 20, 200, 320), style)
+            whole = reference.mono(reference.level_of(plane_of(reader, 1), 0), 95, 195)
+            picture = await renderer.region(request)
+            assert not picture.preview
+            reference.assert_close(picture.data, whole[10:200, 20:320], 1)
+            assert (await renderer.region(replace(request, level=1, box=Box(0, 0, 350, 450)))).preview
+            with pytest.raises(TooLarge, match="4 tiles"):
+                await renderer.region(replace(request, box=Box(0, 0, 600, 600)))
+            with pytest.raises(TooLarge, match="65500"):
+                await renderer.region(replace(request, box=Box(0, 0, 1, 70_000)))
+
+    on_cluster(use)
+
+
+def test_too_many_tiles_at_once_are_refused() -> None:
+    layer = layer_of(MadeUp((1, 600, 600), delay=0.3))
+    style = Style(Mono(0, Cut(0, 90)), PNG)
+
+    async def use(client: Any, _: Any) -> None:
+        async with renderer_of(client, queue_limit=3) as renderer:
+            tiles = [TileRequest(layer, 0, row, column, style) for row in range(3) for column in range(3)]
+            results = await asyncio.gather(*map(renderer.tile, tiles), return_exceptions=True)
+            refused = [one for one in results if isinstance(one, Unavailable)]
+            assert len(refused) == 6
+            assert all("waiting already" in one.message and one.retry_after >= 1 for one in refused)
+
+    on_cluster(use)
+
+
+def test_deadline() -> None:
+    layer = layer_of(MadeUp((1, 64, 64), delay=3))
+    style = Style(Mono(0, Cut(0, 90)), PNG)
+
+    async def main() -> None:
+        async with local_cluster() as (client, _), renderer_of(client, deadline=0.5) as renderer:
+            with pytest.raises(Unavailable, match=r"within 0\.5 s"):
+                await renderer.tile(TileRequest(layer, 0, 0, 0, style))
+            with pytest.raises(Unavailable, match=r"within 0\.5 s"):
+                await renderer.backgrounds(layer)
+
+    asyncio.run(main())

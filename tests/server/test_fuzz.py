@@ -1,0 +1,103 @@
+"""Whatever is asked: never a 500, and what is wrong is said in JSON that names the parameter."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlencode
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ..service import Response, Service
+
+API_KEYS = [
+    "FIF",
+    "INFO",
+    "obj",
+    "JTL",
+    "RGN",
+    "BIN",
+    "VAL",
+    "PFL",
+    "CHAN",
+    "MINMAX",
+    "MIX",
+    "CMP",
+    "INV",
+    "BRT",
+    "CNT",
+    "GAM",
+    "QLT",
+]
+RESOURCE_KEYS = [
+    *("channel", "cuts", "mix", "brightness", "contrast", "gamma", "colormap", "invert", "quality", "v", "layer"),
+    *("x", "y", "method"),
+]
+NUMBERS = st.one_of(
+    st.integers(-5, 8).map(str),
+    st.floats(-1e3, 1e3).map("{:.4g}".format),
+    st.sampled_from(
+        ["1e308", "-1e308", "1e-308", "9" * 30, "nan", "inf", "-0", "+1", "1.", ".5", "٣", "0x1", "1_0", ""]
+    ),
+)
+LISTS = st.tuples(st.integers(0, 9), st.lists(NUMBERS, max_size=4)).map(lambda t: f"{t[0]}:{','.join(t[1])}")
+PAIRS = st.lists(NUMBERS, min_size=1, max_size=3).map(",".join)
+LINES = st.lists(PAIRS, min_size=1, max_size=3).map(":".join)
+WORDS = st.sampled_from(
+    ["true", "jet", "viridis", "sky.fits", "small.fits", "PRIMARY", "zscale", "99.5", "a b", "%", "💥", "\0", "\x7f"]
+)
+VALUES = st.one_of(NUMBERS, LISTS, PAIRS, LINES, WORDS, st.text(max_size=12))
+FUZZ = settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+)
+
+
+def check(response: Response, keys: set[str]) -> None:
+    """Check that an answer is a picture, JSON, or an error in JSON that says which parameter cannot be used."""
+    assert response.status in (200, 400, 404, 409, 413), response.body
+    if response.status == 200:
+        assert response.body
+        return
+    assert response.message
+    if response.status == 400 and "Invalid unicode" not in response.message:
+        parameter = response.json["detail"][0].get("loc", [None, None])[1]
+        assert parameter is None or parameter in keys
+        assert "allowed" in response.message or "exclude" in response.message
+
+
+def queries(keys: list[str]) -> st.SearchStrategy[list[tuple[str, str]]]:
+    return st.lists(st.tuples(st.sampled_from(keys), VALUES), max_size=6)
+
+
+@FUZZ
+@given(
+    query=queries(API_KEYS),
+    more=st.sampled_from(["JTL=0,0", "JTL=3,7", "RGN=1,1:40,30", "VAL=5,5", "PFL=1,1:3,3", "INFO"]),
+)
+def test_any_query_of_the_old_api(service: Service, query: list[tuple[str, str]], more: str) -> None:
+    name = "FIF=sky.fits&" if "FIF" not in dict(query) else ""
+    path = f"/api?{name}{more}&{urlencode(query)}"
+    first, second = service.get(path), service.get(path)
+    check(first, {key for key, _ in query} | {"JTL", "RGN", "FIF", "PFL", "VAL"})
+    assert first.compared == second.compared
+
+
+@FUZZ
+@given(
+    query=queries(RESOURCE_KEYS),
+    what=st.sampled_from(["", "/tiles/0/1/1.png", "/tiles/3/0/0.jpg", "/tiles/9/9/9.gif", "/values", "/cuts"]),
+)
+def test_any_query_of_the_resource_api(service: Service, query: list[tuple[str, str]], what: str) -> None:
+    path = f"/cubes/sky.fits{what}?{urlencode(query)}"
+    first, second = service.get(path), service.get(path)
+    check(first, {key for key, _ in query} | {"level", "row", "suffix", "x", "y"})
+    assert first.compared == second.compared
+
+
+@FUZZ
+@given(text=st.text(max_size=40), raw=st.binary(max_size=20))
+def test_any_path(service: Service, text: str, raw: bytes) -> None:
+    for path in (f"/{quote(text)}", f"/cubes/{quote(text, safe='')}", f"/cubes/{quote(raw)}/tiles/0/0/0.jpg"):
+        response = service.get(path)
+        if response.status != 200:
+            check(response, {"name"})
+    check(service.get(f"/api?FIF={quote(raw)}&{quote(raw)}={quote(text)}&INFO"), {"FIF"})

@@ -1,0 +1,210 @@
+"""The command line, as a user meets it: ``python -m visiomatic_dask …``."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from astropy.io import fits
+
+from visiomatic_dask import __version__
+
+from .processes import Started, dask_cluster, free_port, is_alive, process_tree, started, visiomatic, wait_until
+from .service import Service
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(visiomatic(*arguments), capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture(scope="module")
+def cube(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("cli") / "sky.fits"
+    header = fits.Header({"CTYPE3": "VRAD", "CUNIT3": "m/s", "CRVAL3": 1e3, "CDELT3": 5e2, "CRPIX3": 1, "BUNIT": "K"})
+    fits.writeto(path, np.arange(3 * 300 * 400, dtype=np.float32).reshape(3, 300, 400), header)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--help"], ["serve", "info", "demo"]),
+        (["serve", "-h"], ["--scheduler", "--scheduler-file", "--port", "--host", "8009", "--no-browser"]),
+        (["info", "--help"], ["--json"]),
+        (["demo", "--help"], ["--width", "--overwrite"]),
+        (["--version"], [__version__]),
+    ],
+)
+def test_help(arguments: list[str], words: list[str]) -> None:
+    finished = run(*arguments)
+    assert finished.returncode == 0
+    assert finished.stderr == ""
+    for word in words:
+        assert word in finished.stdout
+
+
+def test_info(cube: Path) -> None:
+    finished = run("info", cube)
+    assert finished.returncode == 0, finished.stderr
+    assert "sky.fits    fingerprint" in finished.stdout
+    assert "PRIMARY: 3 x 300 x 400 float32 K" in finished.stdout
+    assert "1 km/s … 2 km/s" in finished.stdout
+
+
+def test_info_as_json(cube: Path) -> None:
+    answer = json.loads(run("info", "--json", cube).stdout)
+    assert answer["name"] == "sky.fits"
+    assert re.fullmatch("[0-9a-f]{16}", answer["fingerprint"])
+    (layer,) = answer["layers"]
+    assert (layer["shape"], layer["dtype"], layer["unit"]) == ([3, 300, 400], "float32", "K")
+    assert [axis["size"] for axis in layer["axes"]] == [3, 300, 400]
+
+
+def test_info_of_what_is_no_cube(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("hello")
+    for name, words in (("x.txt", "no known format"), ("no.fits", "no such file"), (".", "it is a folder")):
+        finished = run("info", tmp_path / name)
+        assert finished.returncode == 1
+        assert words in finished.stderr
+        assert finished.stderr.count("\n") == 1
+        assert finished.stdout == ""
+
+
+def test_demo(tmp_path: Path) -> None:
+    path = tmp_path / "demo.fits"
+    arguments = ("demo", path, "--width", 64, "--height", 80, "--channels", 2)
+    finished = run(*arguments)
+    assert finished.returncode == 0, finished.stderr
+    assert f"serve {path}" in finished.stdout
+    assert fits.getdata(path).shape == (2, 80, 64)
+    before = path.read_bytes()
+    refused = run(*arguments)
+    assert (refused.returncode, path.read_bytes()) == (1, before)
+    assert "--overwrite" in refused.stderr
+    assert run(*arguments, "--overwrite", "--seed", 3).returncode == 0
+    assert path.read_bytes() != before
+    assert run("demo", tmp_path / "no" / "demo.fits", "--width", 64).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["no-such-path"], 2, "does not exist"),
+        (["--port", "70000"], 2, "70000"),
+        (["--scheduler", "tcp://127.0.0.1:1", "--scheduler-file", "x.json"], 2, "exclude each other"),
+        (["--scheduler-file", "no-such-file.json"], 1, "is the scheduler running?"),
+        (["--store", "no-such-folder"], 2, "not a folder"),
+        (["--host", "192.0.2.1", "--port", "0"], 1, "cannot be used"),
+    ],
+)
+def test_serve_refuses_in_a_sentence(tmp_path: Path, arguments: list[str], status: int, words: str) -> None:
+    finished = run("serve", *([] if arguments[0] == "no-such-path" else [tmp_path]), *arguments)
+    assert finished.returncode == status
+    assert words in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_port_in_use(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        finished = run("serve", tmp_path, "--port", port)
+    assert finished.returncode == 1
+    assert f"port {port} of 127.0.0.1 is in use already; choose another with --port" in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_no_scheduler_there(tmp_path: Path) -> None:
+    address = f"tcp://127.0.0.1:{free_port()}"
+    finished = run("serve", tmp_path, "--port", 0, "--scheduler", address)
+    assert finished.returncode == 1
+    assert f"no Dask scheduler answers at {address}" in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def service_of(server: Started) -> Service:
+    server.wait_for("Ctrl-C")
+    url = re.search(r"http://[\d.]+:\d+/", server.text)
+    assert url is not None
+    return Service(url[0])
+
+
+def ended(server: Started, number: signal.Signals) -> None:
+    """Send a signal: the server ends with status 0, and so does everything it has started."""
+    family = process_tree(server.pid)
+    server.process.send_signal(number)
+    assert server.process.wait(20) == 0
+    wait_until(lambda: not any(is_alive(one) for one in family), 10)
+    assert "Traceback" not in server.text
+    assert "WARNING" not in server.text
+    assert "ERROR" not in server.text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_serve_and_stop(cube: Path, tmp_path: Path, number: signal.Signals) -> None:
+    command = visiomatic("serve", cube, "--port", 0, "--no-browser")
+    with started(command, tmp_path / "log") as server:
+        service = service_of(server)
+        assert "?image=sky.fits" in server.text
+        assert service.ok("/api?FIF=sky.fits&CHAN=1&JTL=0,0").body.startswith(b"\xff\xd8")
+        assert service.ok("/cubes").json["cubes"][0]["name"] == "sky.fits"
+        listening = {
+            connection.laddr.ip
+            for process in process_tree(server.pid)
+            for connection in process.net_connections(kind="inet")
+            if connection.status == psutil.CONN_LISTEN
+        }
+        assert listening == {"127.0.0.1"}
+        ended(server, number)
+        with pytest.raises(ConnectionRefusedError):
+            service.get("/health")
+
+
+@pytest.mark.parametrize("by_file", [False, True])
+def test_serve_on_a_cluster_that_is_there(cube: Path, tmp_path: Path, by_file: bool) -> None:
+    with dask_cluster(tmp_path, 2) as (address, workers):
+        where = ["--scheduler-file", tmp_path / "scheduler.json"] if by_file else ["--scheduler", address]
+        command = visiomatic("serve", cube.parent, "--port", 0, "--no-browser", *where)
+        with started(command, tmp_path / "log") as server:
+            service = service_of(server)
+            assert service.ok("/health").json == {"status": "ok", "workers": 2, "route": "direct"}
+            assert service.ok("/api?FIF=sky.fits&CHAN=2&JTL=1,0").body.startswith(b"\xff\xd8")
+            assert service.ok("/api?FIF=sky.fits&VAL=1,1").json["values"] == [0, 120_000, 240_000]
+            ended(server, signal.SIGTERM)
+        assert all(worker.process.poll() is None for worker in workers)  # theirs, not ours to end
+
+
+def test_no_workers(cube: Path, tmp_path: Path) -> None:
+    with dask_cluster(tmp_path, 0) as (address, _):
+        command = visiomatic("serve", cube, "--port", 0, "--no-browser", "--scheduler", address)
+        with started(command, tmp_path / "log") as server:
+            service = service_of(server)
+            for path in ("/health", "/api?FIF=sky.fits&CHAN=1&MINMAX=1:0,1&JTL=0,0", "/api?FIF=sky.fits&INFO"):
+                response = service.get(path)
+                assert response.status == 503
+                assert response.headers["Retry-After"] == "5"
+            assert "no workers" in response.message
+            ended(server, signal.SIGTERM)
+
+
+def test_a_worker_that_comes_later_is_used(cube: Path, tmp_path: Path) -> None:
+    from .processes import dask
+
+    with dask_cluster(tmp_path, 0) as (address, _):
+        command = visiomatic("serve", cube, "--port", 0, "--no-browser", "--scheduler", address)
+        late = dask("worker", address, "--host", "127.0.0.1", "--no-nanny", "--no-dashboard", "--memory-limit", "1GB")
+        with started(command, tmp_path / "log") as server:
+            service = service_of(server)
+            with started(late, tmp_path / "late.log"):
+                wait_until(lambda: service.get("/health").status == 200, 30)
+                assert service.ok("/api?FIF=sky.fits&CHAN=2&JTL=1,0").body.startswith(b"\xff\xd8")
+            wait_until(lambda: service.get("/health").status == 503, 30)
+            assert service.get("/api?FIF=sky.fits&CHAN=1&MINMAX=1:0,1&JTL=0,0").headers["Retry-After"] == "5"
