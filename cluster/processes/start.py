@@ -110,9 +110,7 @@ async def all_there(options: argparse.Namespace, workers: int) -> None:
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("hosts", nargs="+", type=host_name, help="hosts to run workers on")
     parser.add_argument("--run", type=Path, required=True, help="folder for pid files, logs, scheduler.json")
     parser.add_argument("--address", type=bind_address, default="127.0.0.1", help="the scheduler's")

@@ -52,12 +52,12 @@ def page(chromium: Browser) -> Iterator[Page]:
 @pytest.fixture(scope="session")
 def sky(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A demonstration cube."""
-    options = [text for name, value in SKY.items() for text in (f"--{name}", str(value))]
+    options = [part for name, value in SKY.items() for part in (f"--{name}", value)]
     return write_sky(tmp_path_factory.mktemp("sky") / "sky.fits", *options)
 
 
 @pytest.fixture(scope="session")
 def server(sky: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a server of that cube, with an embedded cluster."""
-    with serving(str(sky), log=tmp_path_factory.mktemp("server") / "server.log") as url:
+    with serving(sky, log=tmp_path_factory.mktemp("server") / "server.log") as url:
         yield url

@@ -126,7 +126,7 @@ def test_without_workers_it_is_said_so_at_once(tmp_path: Path, wide_cube: Path) 
                 assert caught.value.retry_after == 5
                 assert time.monotonic() - start < 2
             with pytest.raises(Unavailable, match="no workers"):
-                await renderer.backgrounds(requests[0].layer)
+                await renderer.measure.backgrounds(requests[0].layer)
 
     with dask_cluster(tmp_path, 1) as (address, workers):
         asyncio.run(main(address, workers))

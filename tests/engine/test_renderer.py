@@ -127,12 +127,12 @@ def test_statistics_of_every_channel() -> None:
 
     async def use(client: Any, _: Any) -> None:
         async with renderer_of(client, sample_channels=5) as renderer:
-            backgrounds = await renderer.backgrounds(layer)
+            backgrounds = await renderer.measure.backgrounds(layer)
             assert len(backgrounds) == 40
             for channel, one in enumerate(backgrounds):  # which lie on a line, so that interpolation is exact
                 assert one.low == pytest.approx(100 * channel, abs=2)
                 assert one.high == pytest.approx(100 * channel + 88, abs=2)
-            cut = await renderer.cut(layer, 3, "minmax")
+            cut = await renderer.measure.cut(layer, 3, "minmax")
             assert (cut.low, cut.high) == (300, 388)
 
     on_cluster(use)
@@ -143,14 +143,14 @@ def test_measures_and_their_limit() -> None:
 
     async def use(client: Any, _: Any) -> None:
         async with renderer_of(client, measure_limit=100) as renderer:
-            assert await renderer.values(layer, None, 5, 7) == [64, 164, 264]
-            assert await renderer.values(layer, (2, 0), 0, 0) == [200, 0]
-            x, y, values = await renderer.profile(layer, (1,), (0, 0), (2, 0))
+            assert await renderer.measure.values(layer, None, 5, 7) == [64, 164, 264]
+            assert await renderer.measure.values(layer, (2, 0), 0, 0) == [200, 0]
+            x, y, values = await renderer.measure.profile(layer, (1,), (0, 0), (2, 0))
             assert (x, y, values) == ([0, 1, 2], [0, 0, 0], [[100], [103], [106]])
             with pytest.raises(TooLarge, match="at most 100"):
-                await renderer.profile(layer, None, (0, 0), (40, 0))
+                await renderer.measure.profile(layer, None, (0, 0), (40, 0))
             with pytest.raises(TooLarge):
-                await renderer.values(layer, tuple(range(101)), 0, 0)
+                await renderer.measure.values(layer, tuple(range(101)), 0, 0)
 
     on_cluster(use)
 
@@ -161,7 +161,7 @@ def test_regions_and_their_limits() -> None:
     style = Style(Mono(1, Cut(95, 195)), PNG)
 
     async def use(client: Any, _: Any) -> None:
-        async with renderer_of(client, region_tiles=4, read_limit="300 kB") as renderer:
+        async with renderer_of(client, region_tiles=4, read_limit="1.5 MB") as renderer:
             request = RegionRequest(layer, 0, Box(10, 20, 200, 320), style)
             whole = reference.mono(reference.level_of(plane_of(reader, 1), 0), 95, 195)
             picture = await renderer.region(request)
@@ -172,6 +172,11 @@ def test_regions_and_their_limits() -> None:
                 await renderer.region(replace(request, box=Box(0, 0, 600, 600)))
             with pytest.raises(TooLarge, match="65500"):
                 await renderer.region(replace(request, box=Box(0, 0, 1, 70_000)))
+        async with renderer_of(client, read_limit="300 kB") as renderer:
+            # A subsample may repeat a row as often as rows are binned, and no oftener.
+            assert (await renderer.region(replace(request, level=2, box=Box(0, 0, 175, 225)))).preview
+            with pytest.raises(TooLarge, match=r"would read 0\.6 MB at least; 0\.3 MB"):
+                await renderer.region(replace(request, level=1, box=Box(0, 0, 350, 450)))
 
     on_cluster(use)
 
@@ -200,6 +205,6 @@ def test_deadline() -> None:
             with pytest.raises(Unavailable, match=r"within 0\.5 s"):
                 await renderer.tile(TileRequest(layer, 0, 0, 0, style))
             with pytest.raises(Unavailable, match=r"within 0\.5 s"):
-                await renderer.backgrounds(layer)
+                await renderer.measure.backgrounds(layer)
 
     asyncio.run(main())

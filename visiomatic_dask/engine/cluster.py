@@ -5,6 +5,7 @@ Either way its workers can answer tiles afterwards.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -36,6 +37,7 @@ RECOMMENDED_CONFIG: dict[str, Any] = {
 }
 _IN_PROCESS_CORES = 4
 _JOIN_TIMEOUT = 10
+_PREPARE_TIMEOUT = 60
 _LOOPBACK = "127.0.0.1:0"
 
 
@@ -75,8 +77,12 @@ async def open_cluster(target: ClusterAddress | None, version: str, settings: Se
     """
     opened = _embedded() if target is None else _joined(target)
     async with opened as client:
-        await check_workers(client, version)
-        await client.register_plugin(TileStreamPlugin(version, settings.tile_threads))
+        try:
+            async with asyncio.timeout(_PREPARE_TIMEOUT):
+                await check_workers(client, version)
+                await client.register_plugin(TileStreamPlugin(version, settings.tile_threads))
+        except TimeoutError as error:
+            raise ClusterError(f"not every worker of the cluster has answered within {_PREPARE_TIMEOUT} s") from error
         yield client
 
 

@@ -7,33 +7,33 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import CancelledError
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from hashlib import blake2b
-from typing import Any
 
 from distributed import Client
 
 from visiomatic_dask.config import Settings
-from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine import tasks
 from visiomatic_dask.engine.cluster import ClusterAddress, open_cluster
 from visiomatic_dask.engine.keeper import BrickKeeper
+from visiomatic_dask.engine.measurer import Measurer
 from visiomatic_dask.engine.members import Members
 from visiomatic_dask.engine.placement import ranked
 from visiomatic_dask.engine.planner import Planner, TilePlan
 from visiomatic_dask.engine.requests import Picture, RegionRequest, TileRequest
 from visiomatic_dask.engine.routes import DirectRoute, Route, SchedulerRoute, Unreachable
 from visiomatic_dask.engine.stream import Answer
+from visiomatic_dask.engine.task_runner import TaskRunner
 from visiomatic_dask.engine.tile_job import BrickAbsent, TileJob
 from visiomatic_dask.errors import ClusterError, TooLarge, Unavailable
-from visiomatic_dask.rendering import Background, Cut, Mix, Style, interpolate_backgrounds
+from visiomatic_dask.rendering import Mix, Style
 
 logger = logging.getLogger(__name__)
 
 _PAUSE = 0.1
 """Between two tries of the last resort, until the deadline."""
+_UNKNOWN_MEMORY = 2 * 2**30
+"""Taken for the memory limit of a worker that has none."""
 _LARGEST_JPEG = 65_500
 """Pixels along a side that libjpeg encodes."""
 
@@ -51,7 +51,7 @@ async def open_renderer(target: ClusterAddress | None, version: str, settings: S
 
 
 class Renderer:
-    """Pictures, statistics and measurements of layers, made on a Dask cluster.
+    """Pictures of layers, made on a Dask cluster.
 
     Parameters
     ----------
@@ -61,6 +61,13 @@ class Renderer:
         Version of this package.
     settings : Settings
         Every limit.
+
+    Attributes
+    ----------
+    planner : Planner
+        Finds a tile's brick.
+    measure : Measurer
+        Statistics and measurements.
     """
 
     def __init__(self, client: Client, version: str, settings: Settings) -> None:
@@ -72,6 +79,8 @@ class Renderer:
         self._keeper = BrickKeeper(client, lambda: self._members.usable)
         self._route: Route = SchedulerRoute(client)
         self._last_resort = self._route
+        self._runner = TaskRunner(client, lambda: bool(self._members.all), settings.deadline)
+        self.measure = Measurer(self._runner, settings)
         self._waiting = 0
 
     async def start(self) -> None:
@@ -145,7 +154,8 @@ class Renderer:
         Raises
         ------
         TooLarge
-            If it would render more tiles than ``visiomatic.region-tiles``, or is longer than a JPEG can be.
+            If it would render more tiles than ``visiomatic.region-tiles``, is longer than a JPEG can be, or would read
+            more than ``visiomatic.read-limit`` even from a subsample.
         """
         settings, layer, box = self._settings, request.layer, request.box
         most = settings.region_tiles * settings.tile_size**2
@@ -160,11 +170,19 @@ class Renderer:
                 f"the region has {box.columns} x {box.rows} pixels; a JPEG has {_LARGEST_JPEG} along a side at most",
                 "RGN",
             )
-        content = request.style.content
-        planes = len(content.channels) if isinstance(content, Mix) else 1
-        read = box.rows * box.columns * 4**request.level * layer.reader.source_itemsize * planes
-        preview_read = settings.read_limit if read > settings.read_limit else None
-        data = await self._run(
+        channels = len(request.style.content.channels) if isinstance(request.style.content, Mix) else 1
+        source_row = min(box.columns << request.level, layer.width) * layer.reader.source_itemsize * channels
+        whole = min(box.rows << request.level, layer.height) * source_row
+        # A subsample may repeat a row as often as rows are binned; coarser than that it would show nothing.
+        least = (box.rows * source_row) >> request.level
+        if least > settings.read_limit:
+            raise TooLarge(
+                f"the region would read {least / 1e6:,.1f} MB at least; {settings.read_limit / 1e6:,.1f} MB are "
+                "allowed: zoom in, increase the binning, or mix fewer channels",
+                "RGN",
+            )
+        preview_read = settings.read_limit if whole > settings.read_limit else None
+        data = await self._runner.run(
             tasks.render_region,
             layer.reader,
             request.level,
@@ -174,40 +192,6 @@ class Renderer:
             key=f"region-{request.token}",
         )
         return Picture(data, preview_read is not None)
-
-    async def backgrounds(self, layer: Layer) -> list[Background]:
-        """Estimate the background of every channel from a bounded sample.
-
-        Channels that were not sampled are interpolated.
-        """
-        limit, most = self._settings.sample_limit, self._settings.sample_channels
-        key = f"statistics-{_hex(f'{layer.reader.token}|{limit}|{most}')}"
-        found = await self._run(tasks.sample_statistics, layer.reader, layer.channels, limit, most, key=key)
-        return interpolate_backgrounds(found, layer.channels)
-
-    async def cut(self, layer: Layer, channel: int, method: str) -> Cut:
-        """Find cuts of one channel by a named method; see `visiomatic_dask.rendering.sample_cut`."""
-        limit = self._settings.sample_limit
-        key = f"cuts-{_hex(f'{layer.reader.token}|{channel}|{method}|{limit}')}"
-        cut: Cut = await self._run(tasks.sampled_cut, layer.reader, channel, method, limit, key=key)
-        return cut
-
-    async def values(self, layer: Layer, channels: Sequence[int] | None, x: int, y: int) -> list[float]:
-        """Read one pixel (0-based, in the order of the file) of some channels, or with None of all."""
-        self._check_measure(layer.channels if channels is None else len(channels))
-        key = f"values-{_hex(f'{layer.reader.token}|{channels}|{x}|{y}')}"
-        values = await self._run(tasks.read_values, layer.reader, channels, x, y, key=key)
-        return [float(v) for v in values]
-
-    async def profile(
-        self, layer: Layer, channels: Sequence[int] | None, start: tuple[int, int], stop: tuple[int, int]
-    ) -> tuple[list[int], list[int], list[list[float]]]:
-        """Read the pixels along a line (0-based ends, in the order of the file): x, y and the values of each point."""
-        points = max(abs(stop[0] - start[0]), abs(stop[1] - start[1])) + 1
-        self._check_measure(points * (layer.channels if channels is None else len(channels)))
-        key = f"profile-{_hex(f'{layer.reader.token}|{channels}|{start}|{stop}')}"
-        x, y, values = await self._run(tasks.read_profile, layer.reader, channels, start, stop, key=key)
-        return x.tolist(), y.tolist(), values.tolist()
 
     async def _ask_holder(self, plan: TilePlan, job: TileJob) -> Answer | None:
         """Ask a worker that is known to hold the brick; None where there is none, or it cannot answer.
@@ -274,32 +258,10 @@ class Renderer:
         if worker is not None:
             self._keeper.carry_out(self._keeper.residency.misplaced(plan.brick.key, worker))
 
-    async def _run(self, function: Callable[..., Any], *args: Any, key: str) -> Any:
-        """Run a task and fetch its result, which is small; those who ask for the same share it."""
-        if not self._members.all:
-            raise Unavailable("the cluster has no workers at the moment", retry_after=5)
-        future = self._client.submit(function, *args, key=key, priority=50)
-        try:
-            async with asyncio.timeout(self._settings.deadline):
-                return await future.result()
-        except TimeoutError as error:
-            raise Unavailable(f"no worker has answered within {self._settings.deadline:g} s") from error
-        except (CancelledError, OSError) as error:  # Dask's cancellation, not asyncio's
-            raise Unavailable("the cluster was lost while it worked on this; try again in a moment") from error
-        finally:
-            future.release()
-
-    def _check_measure(self, values: int) -> None:
-        if values > self._settings.measure_limit:
-            raise TooLarge(
-                f"the answer would hold {values:,} values; at most {self._settings.measure_limit:,} are allowed: "
-                "ask for fewer channels or a shorter line"
-            )
-
     def _worker_told(self, worker: str, memory_limit: int, front_ends: int) -> None:
         """Set what this front end may hold on a worker: its share of what all of them may."""
         share = self._settings.brick_cache
-        total = share * memory_limit if share <= 1 and memory_limit else share if share > 1 else 2**31 * share
+        total = share if share > 1 else share * (memory_limit or _UNKNOWN_MEMORY)
         self._keeper.carry_out(self._keeper.residency.budget(worker, int(total / max(1, front_ends))))
 
     def _lost(self, worker: str) -> None:
@@ -324,7 +286,3 @@ def _tile_job(plan: TilePlan, style: Style) -> TileJob:
         offset,
         style.look.fields,
     )
-
-
-def _hex(text: str) -> str:
-    return blake2b(text.encode(), digest_size=16).hexdigest()

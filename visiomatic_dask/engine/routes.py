@@ -6,9 +6,11 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Iterable
+from concurrent.futures import CancelledError
 from typing import Protocol
 
 from distributed import Client
+from distributed.scheduler import KilledWorker
 
 from visiomatic_dask.config import Settings
 from visiomatic_dask.engine.stream import Answer, StreamClosed, TileStream
@@ -159,7 +161,7 @@ class SchedulerRoute:
         )
         try:
             status, data = await future.result()
-        except OSError as error:
+        except (CancelledError, KilledWorker, OSError) as error:  # Dask's cancellation, not asyncio's
             raise Unreachable(f"{worker}: {error!r}") from error
         if status == "absent":
             raise BrickAbsent(job.key)

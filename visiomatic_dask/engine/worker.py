@@ -11,6 +11,7 @@ import asyncio
 import logging
 import pickle
 import sys
+from importlib import metadata
 from typing import Any
 
 import distributed
@@ -93,7 +94,8 @@ class TileStreamPlugin(WorkerPlugin):
     def hello(self) -> dict[str, Any]:
         """What a front end has to know of this worker."""
         return {
-            "version": self.version,
+            # Its own, not that of the front end which sent the plugin: a worker may join later with another one.
+            "version": metadata.version("visiomatic-dask"),
             "distributed": distributed.__version__,
             "threads": self.pool.threads,
             "memory_limit": self.worker.memory_manager.memory_limit or 0,

@@ -63,13 +63,13 @@ class APIHandler(BaseHandler):
     async def _values(self, arguments: Arguments, layer: Layer) -> None:
         x, y = pair("VAL", arguments.text("VAL") or "")
         channels = self._channels(arguments)
-        values = await self.services.renderer.values(layer, channels, x - 1, y - 1)
+        values = await self.services.renderer.measure.values(layer, channels, x - 1, y - 1)
         self.write_json({"values": describe.finite(values)})
 
     async def _profile(self, arguments: Arguments, layer: Layer) -> None:
         (x1, y1), (x2, y2) = arguments.line("PFL")
         channels = self._channels(arguments)
-        x, y, values = await self.services.renderer.profile(layer, channels, (x1 - 1, y1 - 1), (x2 - 1, y2 - 1))
+        x, y, values = await self.services.renderer.measure.profile(layer, channels, (x1 - 1, y1 - 1), (x2 - 1, y2 - 1))
         points = zip(x, y, values, strict=True)
         self.write_json({"profile": [{"x": a, "y": b, "values": describe.finite(v)} for a, b, v in points]})
 

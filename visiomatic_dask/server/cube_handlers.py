@@ -97,7 +97,7 @@ class ValuesHandler(_CubeHandler):
         x = arguments.integer("x", 0, -_FARTHEST, _FARTHEST)
         y = arguments.integer("y", 0, -_FARTHEST, _FARTHEST)
         channels = tuple(arguments.integers("channel", 0, layer.channels - 1)) or None
-        values = await self.services.renderer.values(layer, channels, x - 1, y - 1)
+        values = await self.services.renderer.measure.values(layer, channels, x - 1, y - 1)
         self.set_header("Cache-Control", "no-cache")
         self.write_json(describe.describe_values(layer, x, y, channels or range(layer.channels), values))
 
@@ -112,6 +112,6 @@ class CutsHandler(_CubeHandler):
         _, layer = await self.open(name, arguments)
         channel = arguments.integer("channel", 0, 0, layer.channels - 1)
         method = arguments.text("method") or "mad"
-        cut = await self.services.renderer.cut(layer, channel, method)
+        cut = await self.services.renderer.measure.cut(layer, channel, method)
         self.set_header("Cache-Control", "no-cache")
         self.write_json({"cuts": [cut.low, cut.high], "method": method})

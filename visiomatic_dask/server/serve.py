@@ -78,7 +78,7 @@ async def running_server(options: ServeOptions, settings: Settings) -> AsyncIter
         for one in sockets:
             stack.callback(one.close)  # where no server comes to own them; closing twice does no harm
         renderer = await stack.enter_async_context(open_renderer(options.cluster, options.version, settings))
-        catalog = Catalog(roots, renderer.backgrounds, settings.open_cubes)
+        catalog = Catalog(roots, renderer.measure.backgrounds, settings.open_cubes)
         services = Services(
             renderer, catalog, PictureDesk(settings.tile_cache), StyleCache(), settings, options.version
         )
