@@ -24,7 +24,8 @@ _FLAGS = [
 SKY = {"width": 1200, "height": 1100, "channels": 6}
 
 
-@pytest.fixture(scope="session")
+# Playwright keeps an event loop running for as long as it lives, which no test outside of this folder could stand.
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
