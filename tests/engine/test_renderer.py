@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import Any
 
+import dask.config
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -179,6 +180,22 @@ def test_regions_and_their_limits() -> None:
                 await renderer.region(replace(request, level=1, box=Box(0, 0, 350, 450)))
 
     on_cluster(use)
+
+
+def test_dask_is_left_as_it_was() -> None:
+    """Neither the scheduler that others get nor the current client is changed by serving tiles."""
+    layer = layer_of(MadeUp())
+    style = Style(Mono(1, Cut(95, 195)), PNG)
+    before = dict(dask.config.config)
+
+    async def use(client: Any, _: Any) -> None:
+        async with renderer_of(client) as renderer:
+            tiles = [TileRequest(layer, 0, row, column, style) for row in range(2) for column in range(2)]
+            await asyncio.gather(*map(renderer.tile, tiles))
+            assert "scheduler" not in dask.config.config
+
+    on_cluster(use)
+    assert dask.config.config.get("scheduler") == before.get("scheduler")
 
 
 def test_too_many_tiles_at_once_are_refused() -> None:

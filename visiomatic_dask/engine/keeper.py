@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Container, Iterable, Sequence
-from concurrent.futures import CancelledError
 from typing import Any
 
 import numpy as np
-from distributed import Client, Future, wait
+from distributed import Client, Future
 from numpy.typing import NDArray
 
 from visiomatic_dask.engine.bricks import Brick, BrickRecipe
@@ -150,19 +148,31 @@ class BrickKeeper:
                 self._futures[brick.key] = future
                 if worker is not None:
                     self._sent_to[brick.key] = worker
-                self._spawn(self._watch(brick.key, future))
+                self._watch(brick.key, future)
 
-    async def _watch(self, key: str, future: Any) -> None:
-        """Wait for a brick's task without fetching its result: arrays never come to the front end."""
-        # CancelledError is Dask's, not asyncio's: the future was, as when the scheduler is lost.
-        # wait() asks for the current client; a global default would not do for two renderers in one process.
-        with contextlib.suppress(CancelledError), self._client.as_current():
-            await wait([future])
+    def _watch(self, key: str, future: Future) -> None:
+        """Be told when a brick's task is done, without fetching its result: arrays never come to the front end.
+
+        (`distributed.wait` would do, but it asks for a current client, and `Client.as_current` changes Dask's
+        configuration for everyone in the process, for good where two of them overlap.)
+        """
+        loop = asyncio.get_running_loop()
+
+        def done(_: Future) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._done, key, future)
+
+        future.add_done_callback(done)
+
+    def _done(self, key: str, future: Any) -> None:
         if key not in self._futures or self._futures[key] is not future:
             return
         if future.status == "finished":
             self.carry_out(self.residency.finished(key))
-            return
+        else:
+            self._spawn(self._failed(key, future))
+
+    async def _failed(self, key: str, future: Any) -> None:
         error: BaseException = Unavailable("the cluster has dropped a brick; it is being looked after")
         if future.status == "error":
             error = await future.exception() or error
