@@ -16,7 +16,7 @@ from astropy.io import fits
 
 from visiomatic_dask import __version__
 
-from .processes import Started, dask_cluster, free_port, is_alive, process_tree, started, visiomatic, wait_until
+from .processes import Started, dask, dask_cluster, free_port, is_alive, process_tree, started, visiomatic, wait_until
 from .service import Service
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
@@ -50,6 +50,13 @@ def test_help(arguments: list[str], words: list[str]) -> None:
     assert finished.stderr == ""
     for word in words:
         assert word in finished.stdout
+
+
+def test_dask_knows_us() -> None:
+    """The commands are there below Dask's own, by their name."""
+    finished = subprocess.run(dask("visiomatic", "--help"), capture_output=True, text=True, timeout=60, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert "serve" in finished.stdout
 
 
 def test_info(cube: Path) -> None:

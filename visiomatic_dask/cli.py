@@ -26,7 +26,7 @@ from visiomatic_dask.server.serve import serve as serve_until_stopped
 _DEFAULT_PORT = 8009
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("visiomatic", context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="visiomatic_dask")
 def main() -> None:
     """Look at datacubes too large to convert, copy or hold on one machine."""
