@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,12 +32,15 @@ class Background:
         Median absolute deviation from the median, of what is not clipped as sources.
     low, high : float
         Range of the sample.
+    mean : float
+        Mean of the sample, sources and all: above `level` by as much as there is to see.
     """
 
     level: float
     mad: float
     low: float
     high: float
+    mean: float = 0.0
 
     @property
     def cut(self) -> Cut:
@@ -63,7 +67,7 @@ def background(sample: NDArray[np.float32]) -> Background:
         return Background(0.0, 0.0, 0.0, 0.0)
     low, high = float(values.min()), float(values.max())
     values = values[:: -(-values.size // _MEDIAN_SAMPLE)].astype(np.float64)
-    deviation = float(values.std())
+    deviation, mean = float(values.std()), float(values.mean())
     median = np.median(values)
     distance = np.abs(values - median)
     kept = values[distance <= _CLIP * np.median(distance)]
@@ -72,7 +76,7 @@ def background(sample: NDArray[np.float32]) -> Background:
     level = float(2.5 * median - 1.5 * kept.mean())
     if mad * 1e5 < deviation:
         mad = 0.1 * deviation
-    return Background(level, mad, low, high)
+    return Background(level, mad, low, high, mean)
 
 
 def interpolate_backgrounds(found: dict[int, Background], count: int) -> list[Background]:
@@ -86,8 +90,8 @@ def interpolate_backgrounds(found: dict[int, Background], count: int) -> list[Ba
         Number of channels.
     """
     channels = sorted(found)
-    rows = np.array([[found[c].level, found[c].mad, found[c].low, found[c].high] for c in channels])
-    columns = [np.interp(np.arange(count), channels, rows[:, i]) for i in range(4)]
+    rows = np.array([dataclasses.astuple(found[c]) for c in channels])
+    columns = [np.interp(np.arange(count), channels, column) for column in rows.T]
     return [Background(*map(float, row)) for row in zip(*columns, strict=True)]
 
 

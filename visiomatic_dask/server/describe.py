@@ -137,10 +137,13 @@ def finite(values: Iterable[float]) -> list[float | None]:
 
 
 def _first_channel(layer: Layer, backgrounds: Sequence[Background]) -> int:
-    """Choose the channel to show first: along a spectral axis the brightest one, for the ends are mostly noise."""
+    """Choose the channel to show first: along a spectral axis the one with the most above its background.
+
+    The ends of a line cube are mostly noise.
+    """
     if not layer.has_spectral_axis:
         return 0
-    return max(range(layer.channels), key=lambda channel: backgrounds[channel].high)
+    return max(range(layer.channels), key=lambda channel: backgrounds[channel].mean - backgrounds[channel].level)
 
 
 def _level(grid: TileGrid, level: int) -> dict[str, int]:
