@@ -126,3 +126,11 @@ def dask_cluster(folder: Path, workers: int, threads: int = 1) -> Iterator[tuple
         for worker in running:
             worker.wait_for("Starting established connection")
         yield address, running
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """Make a key and a certificate with openssl."""
+    key, certificate = folder / "key.pem", folder / "cert.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test"]
+    subprocess.run([*command, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    return key, certificate

@@ -8,14 +8,15 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from distributed import Client
+
+from tests.processes import is_alive, self_signed, wait_until
 
 FOLDER = Path(__file__).parents[2] / "cluster" / "processes"
 FAKE_SSH = 'shift\nexec sh -c "$*"\n'  # like ssh: the host first, then words joined for the other end's shell
@@ -36,24 +37,10 @@ def script(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
 
 
-def wait_until(true: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.1)
-
-
 def processes(run: Path) -> list[psutil.Process]:
     """Find every process that the pid files name, and their descendants."""
     roots = [psutil.Process(int(file.read_text().split()[0])) for file in run.glob("*/*.pid")]
     return list({one for root in roots for one in (root, *root.children(recursive=True))})
-
-
-def alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def child_pid(run: Path, name: str, host: str = "localhost") -> int:
@@ -92,16 +79,16 @@ def test_killed_processes_come_back_and_stop_leaves_nothing(run: Path) -> None:
     check_listening_on_loopback_only(seen)
 
     os.kill(child_pid(run, "worker-0"), signal.SIGKILL)
-    wait_until(lambda: len(now := worker_addresses(address)) == 2 and now != first)
+    wait_until(lambda: len(now := worker_addresses(address)) == 2 and now != first, 60)
 
     seen += processes(run)
     os.kill(child_pid(run, "scheduler"), signal.SIGKILL)
-    wait_until(lambda: len(worker_addresses(address)) == 2)
+    wait_until(lambda: len(worker_addresses(address)) == 2, 60)
 
     seen += processes(run)
     stopped = script("stop.py", str(run))
     assert stopped.returncode == 0, stopped.stderr
-    wait_until(lambda: not [one for one in seen if alive(one)], 10)
+    wait_until(lambda: not [one for one in seen if is_alive(one)], 10)
     assert not list(run.glob("*/*.pid"))
     assert not (run / "scheduler.json").exists()
 
@@ -146,17 +133,12 @@ def test_other_hosts_are_reached_by_ssh(run: Path, tmp_path: Path) -> None:
     assert worker.startswith("tcp://127.0.0.2:")
     seen = processes(run)
     assert script("stop.py", str(run), "--ssh", ssh).returncode == 0
-    wait_until(lambda: not [one for one in seen if alive(one)], 10)
+    wait_until(lambda: not [one for one in seen if is_alive(one)], 10)
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
 def test_with_certificates_strangers_are_refused(run: Path, tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test",
-         "-keyout", str(key), "-out", str(certificate)],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    key, certificate = self_signed(tmp_path)
     port, dashboard = free_ports(2)
     started = script(
         "start.py", "--run", str(run), "--port", port, "--dashboard-port", dashboard, "--threads", "1",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import subprocess
 import time
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from visiomatic_dask.engine.requests import TileRequest
 from visiomatic_dask.errors import ClusterError
 from visiomatic_dask.rendering import Cut, Look, Mono, Style
 
-from ..processes import free_port
+from ..processes import free_port, self_signed
 from .clusters import local_cluster
 from .made_up import MadeUp, layer_of
 
@@ -111,12 +110,7 @@ def test_embedded_cluster_listens_on_loopback_only() -> None:
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
 def test_tls(tmp_path: Path) -> None:
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test",
-         "-keyout", str(key), "-out", str(certificate)],
-        check=True, capture_output=True,
-    )  # fmt: skip
+    key, certificate = self_signed(tmp_path)
     tls = {"ca-file": str(certificate)}
     for role in ("scheduler", "worker", "client"):
         tls |= {f"{role}.cert": str(certificate), f"{role}.key": str(key)}
