@@ -10,6 +10,7 @@ import sys
 import webbrowser
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 
@@ -80,7 +81,7 @@ def serve(
     def ready(url: str) -> None:
         page = url
         if len(chosen) == 1 and chosen[0].is_file():
-            page = f"{url}?image={_quoted(chosen[0].name)}"
+            page = f"{url}?image={quote(chosen[0].name)}"
         click.echo(
             f"visiomatic_dask {__version__} serves {', '.join(map(str, chosen))}\n\n    {page}\n\nCtrl-C ends it."
         )
@@ -168,12 +169,6 @@ def _extent(axis: Any) -> str:
     if axis.coordinates is None:
         return axis.unit or ""
     return f"{axis.label(0)} … {axis.label(axis.size - 1)}" if axis.size > 1 else str(axis.label(0))
-
-
-def _quoted(name: str) -> str:
-    from urllib.parse import quote
-
-    return quote(name)
 
 
 def _has_display() -> bool:

@@ -6,8 +6,9 @@ Everything that blocks happens on workers.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from distributed import Client
@@ -203,18 +204,7 @@ class Renderer:
         worker = next(filter(self._members.is_usable, self._keeper.holders(plan.brick)), None)
         if worker is None:
             return None
-        try:
-            answer = await self._route.ask(worker, job)
-        except Unreachable as unreachable:
-            logger.info("passing over a worker: %s", unreachable)
-            self._members.suspect(worker)
-            return None
-        except BrickAbsent:
-            self._misplaced(plan, worker)
-            return None
-        if answer.moved:
-            self._misplaced(plan, worker)
-        return answer
+        return await self._ask_one(worker, plan, job)
 
     async def _ask(self, plan: TilePlan, job: TileJob) -> Answer:
         """Ask workers until one answers: who holds the brick, the others by preference, then anyone by a task."""
@@ -229,34 +219,34 @@ class Renderer:
                 self._keeper.make_elsewhere(plan.brick, usable)
             others = ranked(plan.brick.recipe.placement, usable.difference(holders))
             candidates = [*sorted(usable.intersection(holders)), *others]
+            if not candidates:
+                continue  # the last worker has gone meanwhile
             worker = next((w for w in candidates if w not in tried), None)
-            try:
-                if worker is None:
-                    return await self._by_scheduler(job, candidates or self._members.all)
-                answer = await self._route.ask(worker, job)
-            except Unreachable as unreachable:
-                logger.info("passing over a worker: %s", unreachable)
-                if worker is not None:
-                    self._members.suspect(worker)
-                    tried.add(worker)
-                else:
-                    await asyncio.sleep(_PAUSE)
-            except BrickAbsent:
-                self._misplaced(plan, worker)
-            else:
-                if answer.moved:
-                    self._misplaced(plan, worker)
+            if worker is None:
+                # The same function, as a task on whichever worker Dask finds.
+                with contextlib.suppress(Unreachable, BrickAbsent):
+                    return await self._last_resort.ask(candidates[0], job)
+                await asyncio.sleep(_PAUSE)
+                continue
+            answer = await self._ask_one(worker, plan, job)
+            if answer is not None:
                 return answer
+            if not self._members.is_usable(worker):
+                tried.add(worker)
 
-    async def _by_scheduler(self, job: TileJob, workers: Sequence[str]) -> Answer:
-        """Last resort: the same function, as a task on whichever worker Dask finds."""
-        if not workers:
-            raise Unavailable("the cluster has no workers at the moment", retry_after=5)
-        return await self._last_resort.ask(workers[0], job)
-
-    def _misplaced(self, plan: TilePlan, worker: str | None) -> None:
-        if worker is not None:
+    async def _ask_one(self, worker: str, plan: TilePlan, job: TileJob) -> Answer | None:
+        """Ask one worker; None where it cannot answer. What that says of it, or of its bricks, is noted."""
+        try:
+            answer = await self._route.ask(worker, job)
+        except Unreachable as unreachable:
+            logger.info("passing over a worker: %s", unreachable)
+            self._members.suspect(worker)
+            return None
+        except BrickAbsent:
+            answer = None
+        if answer is None or answer.moved:
             self._keeper.carry_out(self._keeper.residency.misplaced(plan.brick.key, worker))
+        return answer
 
     def _worker_told(self, worker: str, memory_limit: int, front_ends: int) -> None:
         """Set what this front end may hold on a worker: its share of what all of them may."""

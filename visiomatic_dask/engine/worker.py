@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from visiomatic_dask.engine.render_pool import RenderJob, RenderPool
 from visiomatic_dask.engine.tile_job import BrickAbsent, TileJob, render_job
 from visiomatic_dask.errors import VisiomaticError
-from visiomatic_dask.rendering import Look, LookTables, TableCache, render_mix, render_plane
+from visiomatic_dask.pyramid.rebin import accumulate, finish
+from visiomatic_dask.rendering import Look, LookTables, TableCache, add_channel, render_mix, render_plane
 
 logger = logging.getLogger(__name__)
 
@@ -182,9 +183,6 @@ def _pickled(error: Exception) -> bytes:
 
 def compile_kernels() -> None:
     """Run every kernel once, so that no user waits for a compiler."""
-    from visiomatic_dask.pyramid.rebin import accumulate, finish
-    from visiomatic_dask.rendering import add_channel
-
     planes = np.zeros((3, 4, 4), np.float32)
     for look in (Look(), Look(colormap="jet")):
         render_plane(planes, 0, 0, 0, (4, 4), 1.0, 0.0, 0.0, LookTables.of(look))

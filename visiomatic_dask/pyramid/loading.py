@@ -30,7 +30,7 @@ def load_box(reader: Reader, plane: int, level: int, box: Box, out: NDArray[np.f
         Where the pixels go.
     """
     if level == 0:
-        out[:] = _as_float32(reader.read(_window(reader, plane, box.top, box.bottom, box.left, box.right)))[::-1]
+        out[:] = as_float32(reader.read(_window(reader, plane, box.top, box.bottom, box.left, box.right)))[::-1]
         return
     height, width = reader.shape[-2:]
     top, bottom = box.top << level, min(box.bottom << level, height)
@@ -40,7 +40,7 @@ def load_box(reader: Reader, plane: int, level: int, box: Box, out: NDArray[np.f
     rows = max(1, _BAND // ((right - left) * reader.source_itemsize))
     for first in range(top, bottom, rows):
         last = min(first + rows, bottom)
-        band = _as_float32(reader.read(_window(reader, plane, first, last, left, right)))
+        band = as_float32(reader.read(_window(reader, plane, first, last, left, right)))
         accumulate(band, level, last - 1 - top, -1, sums, counts)
     finish(sums, counts, out)
 
@@ -73,7 +73,7 @@ def load_preview_box(
         taken = min(samples, block)
         for i in range(taken):
             row = top + (2 * i + 1) * block // (2 * taken)
-            pixels = _as_float32(reader.read(_window(reader, plane, row, row + 1, left, right)))
+            pixels = as_float32(reader.read(_window(reader, plane, row, row + 1, left, right)))
             accumulate(pixels, level, 0, 1, sums, counts)
         finish(sums, counts, out[first : first + 1])
         out[first + 1 : first + stride] = out[first]
@@ -85,6 +85,7 @@ def _window(reader: Reader, plane: int, top: int, bottom: int, left: int, right:
     return plane_window(reader.shape, plane, range(height - bottom, height - top), range(left, right))
 
 
-def _as_float32(pixels: NDArray[np.generic]) -> NDArray[np.float32]:
+def as_float32(pixels: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Turn what a reader gave of one plane into contiguous float32, (rows, columns)."""
     with np.errstate(over="ignore"):  # float64 beyond the range of float32 becomes infinite, which counts as invalid
         return np.ascontiguousarray(pixels.reshape(pixels.shape[-2:]), dtype=np.float32)

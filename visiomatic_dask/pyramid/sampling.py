@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visiomatic_dask.cube import Reader, plane_window
+from visiomatic_dask.pyramid.loading import as_float32
 
 
 def sampled_channels(count: int, most: int) -> list[int]:
@@ -43,5 +44,4 @@ def sample_plane(reader: Reader, plane: int, read_limit: int) -> NDArray[np.floa
     first = (height - 1 - (rows - 1) * step) // 2
     y = range(first, first + (rows - 1) * step + 1, step)
     window = plane_window(reader.shape, plane, y, range(left, left + columns))
-    with np.errstate(over="ignore"):
-        return reader.read(window).reshape(rows, columns).astype(np.float32, copy=False)
+    return as_float32(reader.read(window))
