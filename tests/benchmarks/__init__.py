@@ -1,1 +1,1 @@
-"""Measurements beside VisiOmatic 3: the same cube, the same URLs (``python -m tests.benchmarks.peer``)."""
+"""Measurements, beside VisiOmatic 3 and alone: ``python -m tests.benchmarks``."""

@@ -10,7 +10,7 @@ end
 function init(arguments)
   prefix, level, tiles = arguments[1], arguments[2], tonumber(arguments[3])
   step, unique = tonumber(arguments[4]), arguments[5] == "unique"
-  sent, answered, wrong = 0, 0, 0
+  sent, good, refused, wrong = 0, 0, 0, 0
 end
 
 function request()
@@ -24,26 +24,30 @@ function request()
 end
 
 function response(status, headers)
-  answered = answered + 1
   -- VisiOmatic 3.0.7 says image/jpg
   local kind = headers["Content-Type"] or headers["content-type"]
-  if status ~= 200 or (kind ~= "image/jpeg" and kind ~= "image/jpg") then
+  if status == 200 and (kind == "image/jpeg" or kind == "image/jpg") then
+    good = good + 1
+  elseif status == 503 and (headers["Retry-After"] or headers["retry-after"]) then
+    refused = refused + 1
+  else
     wrong = wrong + 1
   end
 end
 
 function done(summary, latency)
-  local wrong, sent, answered = 0, 0, 0
+  local sent, good, refused, wrong = 0, 0, 0, 0
   for _, thread in ipairs(threads) do
-    wrong = wrong + thread:get("wrong")
     sent = sent + thread:get("sent")
-    answered = answered + thread:get("answered")
+    good = good + thread:get("good")
+    refused = refused + thread:get("refused")
+    wrong = wrong + thread:get("wrong")
   end
   local errors = summary.errors
   io.write(string.format(
-    '\nRESULT {"requests": %d, "seconds": %f, "sent": %d, "answered": %d, "wrong": %d, "status": %d, ' ..
-    '"broken": %d, "bytes": %d, "p50": %f, "p99": %f}\n',
-    summary.requests, summary.duration / 1e6, sent, answered, wrong, errors.status,
+    '\nRESULT {"seconds": %f, "sent": %d, "good": %d, "refused": %d, "wrong": %d, "broken": %d, "bytes": %d, ' ..
+    '"p50": %f, "p95": %f, "p99": %f, "longest": %f}\n',
+    summary.duration / 1e6, sent, good, refused, wrong,
     errors.connect + errors.read + errors.write + errors.timeout, summary.bytes,
-    latency:percentile(50) / 1000, latency:percentile(99) / 1000))
+    latency:percentile(50) / 1000, latency:percentile(95) / 1000, latency:percentile(99) / 1000, latency.max / 1000))
 end

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from .tree import Tree
 
-CONNECTIONS = 16
 SCRIPT = Path(__file__).with_name("load.lua")
+SLOWEST = 30  # seconds after which an answer counts as a broken connection
 
 
 class MeasurementError(Exception):
@@ -32,14 +32,32 @@ class Work:
 
 @dataclass(frozen=True)
 class Rate:
-    """How a server did under load; times in milliseconds."""
+    """How a server did under load; times in milliseconds.
+
+    Attributes
+    ----------
+    tiles_per_second, processor_ms, bytes_per_tile : float
+        Of good answers: JPEG with status 200. What went into others counts as their cost.
+    p50, p95, p99, longest : float
+        Latency of all answers.
+    refused : int
+        Answers 503 with Retry-After.
+    failed : int
+        All other answers, and connections that broke or waited for more than 30 s.
+    steps : int
+        Of contrast, that were used up.
+    """
 
     tiles_per_second: float
     processor_ms: float
     p50: float
+    p95: float
     p99: float
+    longest: float
     bytes_per_tile: float
-    steps: int  # of contrast that were used up
+    refused: int
+    failed: int
+    steps: int
 
 
 def find_wrk() -> str:
@@ -54,10 +72,10 @@ def find_wrk() -> str:
     raise MeasurementError("wrk is needed for the load: apt-get install wrk, or your system's like")
 
 
-def press(tree: Tree, address: str, work: Work, seconds: float, first_step: int) -> Rate:
+def press(tree: Tree, address: str, work: Work, connections: int, seconds: float, first_step: int) -> Rate:
     """Ask a server for tiles as fast as it answers, and account for what that cost it."""
     command = [
-        find_wrk(), "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "--timeout", "30s",
+        find_wrk(), "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", f"{SLOWEST}s",
         "-s", str(SCRIPT), address, "--", work.prefix, str(work.level), str(work.tiles), str(first_step),
         "unique" if work.unique else "same",
     ]  # fmt: skip
@@ -68,18 +86,18 @@ def press(tree: Tree, address: str, work: Work, seconds: float, first_step: int)
     if finished.returncode or not found:
         raise MeasurementError(f"wrk failed on {address}:\n{finished.stdout}\n{finished.stderr}")
     numbers = json.loads(result)
-    if not numbers["requests"]:
-        raise MeasurementError(f"no answer at all in {seconds} s from {address}{work.prefix}")
-    if numbers["wrong"] or numbers["status"] or numbers["broken"]:
-        raise MeasurementError(
-            f"{address}{work.prefix}: {numbers['wrong']} of {numbers['answered']} answers were no JPEG with "
-            f"status 200, {numbers['broken']} connections broke"
-        )
+    good = numbers["good"]
+    if not good:
+        raise MeasurementError(f"no good answer at all in {seconds} s from {address}{work.prefix}: {numbers}")
     return Rate(
-        tiles_per_second=numbers["requests"] / numbers["seconds"],
-        processor_ms=1000 * used / numbers["requests"],
+        tiles_per_second=good / numbers["seconds"],
+        processor_ms=1000 * used / good,
         p50=numbers["p50"],
+        p95=numbers["p95"],
         p99=numbers["p99"],
-        bytes_per_tile=numbers["bytes"] / numbers["requests"],
+        longest=numbers["longest"],
+        bytes_per_tile=numbers["bytes"] / good,
+        refused=numbers["refused"],
+        failed=numbers["wrong"] + numbers["broken"],
         steps=numbers["sent"] // work.tiles + 1 if work.unique else 1,
     )

@@ -1,99 +1,127 @@
-"""Run this server and VisiOmatic 3 in turns on the same work: ``python -m tests.benchmarks.peer``."""
+"""Beside VisiOmatic 3: the servers in turns, on the same cube, by the same URLs."""
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from . import report
-from .load import MeasurementError, find_wrk
-from .measure import Pixels, Plan, compare, measure
-from .peers import PEERS, ROOT, VERSION, install_visiomatic
-from .sky import sky
+from .figures import Bar, Column, Measured, Row, Scale, Section, medians, times_better
+from .load import find_wrk
+from .measure import CONNECTIONS, SWEEP, Pixels, Plan, compare, measure
+from .servers import CACHE, OURS, VERSION, install_visiomatic
+from .sky import CHANNELS, sky
 
-CACHE = ROOT / ".cache" / "bench"
-RESULTS = Path(__file__).with_name("results")
+ROWS = (
+    Row("start-up: process start to first answer", "start_s", "s"),
+    Row("INFO, from the first request on", "info_s", "s"),
+    Row("first tile (INFO, then the coarsest tile)", "first_tile_s", "s"),
+    Row("mono tile, uncached: CPU", "mono.processor_ms", "ms"),
+    Row("mono tile, uncached: rate", "mono.tiles_per_second", "/s", "more"),
+    Row("5-channel colour tile, uncached: CPU", "colour.processor_ms", "ms"),
+    Row("5-channel colour tile, uncached: rate", "colour.tiles_per_second", "/s", "more"),
+    Row("5-channel colour tile, uncached: p99", "colour.p99", "ms"),
+    Row("the same tile again: CPU", "cached.processor_ms", "ms"),
+    Row("the same tile again: rate", "cached.tiles_per_second", "/s", "more"),
+    Row("the same tile again: p99", "cached.p99", "ms"),
+    *(
+        Row(f"mono tile, uncached: {which} of {connections} connections", f"mono@{connections}.{which}", "ms")
+        for connections in SWEEP
+        for which in ("p50", "p95", "p99")
+    ),
+    Row("bytes of a mono tile, with headers", "mono.bytes_per_tile", "B", None),
+    Row("failed answers under these loads", "failed", "", None),
+    Row("503 with Retry-After at the most connections", f"mono@{SWEEP[-1]}.refused", "", None),
+    Row("disk used by the cache", "cache_mb", "MB"),
+    Row("written to disk by all processes", "written_mb", "MB"),
+    Row("peak memory (PSS, mapped files included)", "peak_pss_mb", "MB"),
+    Row("peak memory (anonymous and shared)", "peak_anonymous_mb", "MB"),
+)
+
+# Key, what it is called, times better than VisiOmatic, and an upper limit in the figure's own unit
+BARS = (
+    ("first_tile_s", "first tile", "s", 15.0, None),
+    ("mono.processor_ms", "CPU of an uncached mono tile", "ms", 13.0, 1.8),
+    ("colour.processor_ms", "CPU of an uncached 5-channel colour tile", "ms", 22.0, None),
+    ("cached.processor_ms", "CPU of a cached tile", "ms", 28.0, 0.7),
+)
 
 
-def parse(arguments: list[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=5, help="fresh runs of each server")
-    parser.add_argument("--seconds", type=float, default=5, help="of each measured load")
-    parser.add_argument("--size", type=int, default=4096, help="pixels along each side of a plane")
-    parser.add_argument("--servers", nargs="+", choices=list(PEERS), default=["ours", "visiomatic"],
-                        help="the first is compared with the second; one may be named twice")  # fmt: skip
-    parser.add_argument("--short", action="store_true", help="tiny cube, one run of one second, ours only")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the JSON file")
-    parser.add_argument("--docs", action="store_true", help="write the table into docs/performance.md too")
-    options = parser.parse_args(arguments)
-    if options.short:
-        options.runs, options.seconds, options.size, options.servers = 1, 1.0, 512, ["ours"]
-    if options.runs < 1 or options.seconds < 1 or options.size < 256 or len(options.servers) > 2:
-        parser.error("at least 1 run, 1 second and 256 pixels; one or two servers")
-    return options
-
-
-def labels(servers: list[str]) -> list[str]:
-    """Name the servers; the second gets a number if it is the same as the first."""
-    return [name if servers.index(name) == at else f"{name}-2" for at, name in enumerate(servers)]
-
-
-def run(options: argparse.Namespace) -> dict[str, Any]:
+def run(scale: Scale) -> Measured:
     """Measure, server by server in turns."""
     find_wrk()
-    if "visiomatic" in options.servers:
+    if "visiomatic" in scale.kinds:
         install_visiomatic()
-    plan = Plan(sky(CACHE / str(options.size), options.size), options.size, options.seconds)
-    plan.cube.read_bytes()  # into the page cache: both servers find it there
-    names = labels(options.servers)
-    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    cube = sky(CACHE / str(scale.size), scale.size)
+    plan = Plan(cube, scale.size, scale.seconds, max(1.0, scale.seconds / 2))
+    plan.cube.read_bytes()  # into the page cache: all servers find it there
+    runs: dict[str, list[Column]] = {kind: [] for kind in scale.kinds}
     tiles: dict[str, dict[str, Pixels]] = {}
-    folder = Path(tempfile.mkdtemp(prefix="run-", dir=CACHE))
+    folder = Path(tempfile.mkdtemp(prefix="peer-", dir=CACHE))
     try:
-        for number in range(options.runs):
-            for name, server in zip(names, options.servers, strict=True):
-                figures, tiles[name] = measure(PEERS[server], plan, folder / f"{name}-{number}")
-                runs[name].append(figures)
-                first, mono = figures["first_tile_s"], figures["mono"]
+        for number in range(scale.runs):
+            for kind in scale.kinds:
+                figures, tiles[kind] = measure(kind, plan, folder / f"{kind}-{number}")
+                figures["failed"] = _failed(figures)
+                runs[kind].append(figures)
                 print(
-                    f"run {number + 1} of {options.runs}, {name}: first tile {first:.2f} s, mono "
-                    f"{mono['processor_ms']:.2f} ms of CPU, {mono['tiles_per_second']:.0f}/s",
+                    f"run {number + 1} of {scale.runs}, {kind}: first tile {figures['first_tile_s']:.2f} s, mono "
+                    f"{figures['mono.processor_ms']:.2f} ms of CPU, {figures['mono.tiles_per_second']:.0f}/s",
                     file=sys.stderr,
                 )
-                shutil.rmtree(folder / f"{name}-{number}" / "cache")  # gigabytes; the log stays until the end
+                shutil.rmtree(folder / f"{kind}-{number}" / "cache")  # gigabytes; the log stays until the end
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    return {
-        "environment": report.environment(),
-        "visiomatic": VERSION,
-        "size": options.size,
-        "seconds": options.seconds,
-        "runs_each": options.runs,
-        "medians": report.summarise(runs),
-        "comparison": compare(tiles[names[0]], tiles[names[1]]) if len(names) > 1 else {},
-        "runs": runs,
-    }
+    first, *others = scale.kinds
+    comparison = {kind: compare(tiles[first], tiles[kind]) for kind in others}
+    columns = medians(runs)
+    return Measured(
+        columns,
+        notes=[
+            f"{scale.runs} runs of {scale.seconds:g} s at {CONNECTIONS} connections, cube of {CHANNELS} x "
+            f"{scale.size} x {scale.size}, VisiOmatic {VERSION}",
+            *(agreement(first, kind, differences) for kind, differences in comparison.items()),
+        ],
+        bars=bars(columns),
+        details={"runs": runs, "comparison": comparison},
+    )
 
 
-def main() -> int:
-    """Measure and report; 1 if something could not be measured, never because a bar was missed."""
-    options = parse()
-    try:
-        result = run(options)
-    except MeasurementError as error:
-        print(f"the benchmark failed: {error}", file=sys.stderr)
-        return 1
-    report.show(result)
-    print(f"all figures: {report.write_json(result, options.results)}")
-    if options.docs:
-        report.write_markdown(result, ROOT / "docs" / "performance.md")
-    return 0
+def _failed(figures: Column) -> float:
+    """Count all failed answers once: the press of the most work stands in the sweep too."""
+    twice = f"mono@{CONNECTIONS}.failed"
+    return sum(value for key, value in figures.items() if key.endswith(".failed") and key != twice)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def bars(columns: dict[str, Column]) -> list[Bar]:
+    """Say which bars are met; none without VisiOmatic."""
+    theirs = columns.get("visiomatic")
+    found = []
+    for kind in OURS:
+        mine = columns.get(kind)
+        if mine is None or theirs is None:
+            continue
+        for key, text, unit, wanted, limit in BARS:
+            times = times_better(mine[key], theirs[key], "less") or 0.0
+            found.append(Bar(f"{kind}: {text} 1/{times:.1f} of VisiOmatic's, at most 1/{wanted:g}", times >= wanted))
+            if limit is not None:
+                text = f"{kind}: {text} {mine[key]:.2f} {unit}, at most {limit:g} {unit}"
+                found.append(Bar(text, mine[key] <= limit))
+        key = f"mono@{CONNECTIONS}.p99"
+        found.append(Bar(f"{kind}: p99 at {CONNECTIONS} connections {mine[key]:.0f} ms, below 150 ms", mine[key] < 150))
+    return found
+
+
+def agreement(first: str, second: str, tiles: dict[str, Any]) -> str:
+    """Sum up in one sentence how well the tiles of two servers agree."""
+    away = [tile["max_away_from_edges"] for tile in tiles.values() if tile["max_away_from_edges"] is not None]
+    mean, most = max(tile["mean"] for tile in tiles.values()), max(tile["max"] for tile in tiles.values())
+    return (
+        f"{len(tiles)} tiles of {first} and {second} compared, in 8-bit units: mean difference at most {mean:.2f}, "
+        f"largest {max(away, default=0)} away from edges, {most} anywhere"
+    )
+
+
+SECTION = Section("peer", "Beside VisiOmatic 3", ROWS, run, reference="visiomatic")

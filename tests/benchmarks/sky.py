@@ -12,9 +12,9 @@ CHANNELS = 5
 BACKGROUND, NOISE = 100.0, 5.0
 
 
-def sky(folder: Path, size: int) -> Path:
+def sky(folder: Path, size: int, channels: int = CHANNELS) -> Path:
     """Write the cube of this size unless it is there already, and return its path."""
-    path = folder / f"sky-{CHANNELS}x{size}.fits"
+    path = folder / f"sky-{channels}x{size}.fits"
     if path.exists():
         return path
     folder.mkdir(parents=True, exist_ok=True)
@@ -22,9 +22,9 @@ def sky(folder: Path, size: int) -> Path:
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with partial.open("xb") as file:
-            file.write(_header(size).tostring().encode("ascii"))
+            file.write(_header(size, channels).tostring().encode("ascii"))
             x, y, peak, colour = _stars(rng, size)
-            for channel in range(CHANNELS):
+            for channel in range(channels):
                 plane = rng.standard_normal((size, size), np.float32)
                 plane *= np.float32(NOISE)
                 plane += _glow(size)
@@ -67,10 +67,10 @@ def _glow(size: int) -> np.ndarray:
     return glow
 
 
-def _header(size: int) -> fits.Header:
+def _header(size: int, channels: int) -> fits.Header:
     header = fits.Header()
     header["SIMPLE"], header["BITPIX"], header["NAXIS"] = True, -32, 3
-    header["NAXIS1"], header["NAXIS2"], header["NAXIS3"] = size, size, CHANNELS
+    header["NAXIS1"], header["NAXIS2"], header["NAXIS3"] = size, size, channels
     header["OBJECT"] = "Benchmark sky"
     header["CTYPE1"], header["CTYPE2"] = "RA---TAN", "DEC--TAN"
     header["CRVAL1"], header["CRVAL2"] = 150.0, 2.2

@@ -1,4 +1,4 @@
-"""The benchmark itself works: a short run on our server alone, and the report of a made-up result."""
+"""The benchmarks themselves work: a short run on our server alone, and the report of made-up results."""
 
 from __future__ import annotations
 
@@ -10,50 +10,131 @@ from typing import Any
 
 import pytest
 
-from . import report
+from . import endurance, history, peer, report, viewport
+from .environment import environment
+from .figures import Column, Measured, Row, Section
 
 ROOT = Path(__file__).parents[2]
+SECTIONS = {"peer", "endurance", "viewport", "replay", "stages", "routes", "transport"}
 
 
 @pytest.mark.cluster
 @pytest.mark.timeout(180)
 def test_short_run(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.benchmarks.peer", "--short", "--results", str(tmp_path)]
+    page = tmp_path / "performance.md"
+    command = [sys.executable, "-m", "tests.benchmarks", "--short", "--results", str(tmp_path), "--docs", str(page)]
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=170, check=False)
     assert finished.returncode == 0, finished.stderr
     (path,) = tmp_path.glob("*.json")
     result = json.loads(path.read_text())
-    assert result["medians"]["ours"]["mono.tiles_per_second"] > 0
+    assert set(result["sections"]) == SECTIONS
+    for name, section in result["sections"].items():
+        assert section["columns"], name
+        for figures in section["columns"].values():
+            assert figures, name
+    assert result["sections"]["peer"]["columns"]["ours"]["mono.tiles_per_second"] > 0
+    assert result["sections"]["replay"]["columns"]["ours"]["failed"] == 0
     assert "first tile" in finished.stdout
+    assert report.BEGIN in page.read_text()
 
 
-def made_up(first_tile: float) -> dict[str, Any]:
-    slow = {path: 100.0 for _, path, _, _ in report.ROWS}
-    fast = {path: 5.0 for _, path, _, _ in report.ROWS} | {"first_tile_s": first_tile, "cache_mb": 0.0}
-    return {
-        "environment": report.environment(),
-        "runs_each": 1,
-        "seconds": 1.0,
-        "size": 512,
-        "medians": {"ours": fast, "visiomatic": slow},
-        "comparison": {},
-    }
+def made_up(value: float) -> tuple[Section, Measured]:
+    rows = (Row("time", "time", "s"), Row("rate", "rate", "/s", "more"), Row("missing", "missing", "s"))
+    columns = {"ours": {"time": value, "rate": 10.0}, "visiomatic": {"time": 100.0, "rate": 5.0}}
+    return Section("made-up", "Made up", rows, lambda _: measured, "visiomatic"), (measured := Measured(columns))
 
 
-def test_bars_say_whether_they_are_met() -> None:
-    assert [line.endswith("met") for line in report.bars(made_up(1.0))] == [True, True]
-    assert [line.endswith("met") for line in report.bars(made_up(50.0))] == [False, True]
+def test_table_says_how_many_times_better() -> None:
+    head, *body = report.table(*made_up(1.0))
+    assert head == ["", "ours", "visiomatic", "ours is better by"]
+    assert body == [["time", "1 s", "100 s", "100 ×"], ["rate", "10 /s", "5 /s", "2 ×"]]
 
 
 def test_page_keeps_what_stands_around_the_markers(tmp_path: Path) -> None:
     page = tmp_path / "docs" / "performance.md"
-    report.write_markdown(made_up(1.0), page)
+    report.write_markdown(environment(), [made_up(1.0)], [], page)
     assert "100 ×" in page.read_text()
     page.write_text("before\n" + page.read_text() + "after\n")
-    report.write_markdown(made_up(2.0), page)
+    report.write_markdown(environment(), [made_up(2.0)], ["better: much"], page)
     text = page.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "50 ×" in text
+    assert "* better: much" in text
     assert "100 ×" not in text
     assert text.count(report.BEGIN) == text.count(report.END) == 1
+
+
+def of_peer(**figures: float) -> Column:
+    return {key: 10.0 for key, *_ in peer.BARS} | {"mono@64.p99": 20.0} | figures
+
+
+def test_bars_of_the_peer() -> None:
+    mine = of_peer(**{"first_tile_s": 1.0, "mono.processor_ms": 1.0, "cached.processor_ms": 0.3, "mono@64.p99": 151.0})
+    theirs = of_peer(**{"first_tile_s": 15.0, "mono.processor_ms": 12.0})
+    bars = {bar.text: bar.met for bar in peer.bars({"ours": mine, "visiomatic": theirs})}
+    assert [met for text, met in bars.items() if "first tile" in text] == [True]
+    assert [met for text, met in bars.items() if "mono" in text] == [False, True]
+    assert [met for text, met in bars.items() if "of a cached" in text] == [True, True]
+    assert [met for text, met in bars.items() if "p99" in text] == [False]
+    assert peer.bars({"ours": mine}) == []
+
+
+def test_bars_of_long_loads() -> None:
+    good = {"seconds": 60.0, "p99": 80.0, "failed": 0.0, "refused": 0.0, "growth_mb": 1.0, "memory_mb": 300.0}
+    crowd = good | {"refused": 50.0, "p99": 400.0}
+    column = {f"64.{key}": value for key, value in good.items()}
+    column |= {f"256.{key}": value for key, value in crowd.items()}
+    assert all(bar.met for bar in endurance.bars({"ours": column}))
+    bad = column | {"64.refused": 1.0, "256.growth_mb": 20.0}
+    assert [bar.met for bar in endurance.bars({"ours": bad})] == [False, True, True, True, False]
+
+
+def test_bars_of_the_viewport_take_what_could_be_measured() -> None:
+    column = {"bricks_mb": 40.0, "cached.all_s": 0.2, "cached.below_mb": 10.0, "cached.right_mb": 0.0}
+    assert [bar.met for bar in viewport.bars({"ours": column})] == [True, True, True]
+    column |= {"cold.all_s": 2.0, "cold.below_mb": 40.0, "cold.right_mb": 0.0, "cold.demanded_mb": 48.0}
+    assert [bar.met for bar in viewport.bars({"ours": column})] == [True, True, True, False, False, True, False]
+
+
+def before(time: float, scale: dict[str, Any], **machine: Any) -> dict[str, Any]:
+    section, measured = made_up(time)
+    return {
+        "environment": environment() | machine,
+        "scale": scale,
+        "sections": {section.name: measured.json},
+    }
+
+
+def test_comparison_with_an_earlier_result() -> None:
+    now, scale = environment(), {"size": 512, "kinds": ["ours"]}
+    said = history.compare(now, scale, [made_up(1.2)], before(1.0, scale))
+    assert [line for line in said if line.startswith("worse")] == ["worse: made-up, ours, time: 1 → 1.2 s (0.83 ×)"]
+    said = history.compare(now, scale, [made_up(1.1)], before(1.0, scale, processor="another"))
+    assert not [line for line in said if line.startswith(("worse", "better"))]
+    assert [line for line in said if "another" in line]
+    assert history.compare(now, scale, [made_up(1.0)], None)
+
+
+def test_last_committed_is_what_was_committed(tmp_path: Path) -> None:
+    assert history.last_committed(tmp_path) is None
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+
+    def git(*arguments: str) -> None:
+        subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True)
+
+    git("init")
+    for name, date, form in (("b", "2026-01-01", 2), ("a", "2026-01-02", 2), ("c", "2026-01-03", 1)):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"format": form, "environment": {"date": date}}))
+    git("add", ".")
+    git("commit", "-m", "results")
+    (tmp_path / "a.json").write_text("{}")
+    found = history.last_committed(tmp_path)
+    assert found is not None
+    assert found["environment"]["date"] == "2026-01-02"
+
+
+def test_page_says_how_it_is_measured() -> None:
+    method, page = (path.read_text() for path in (report.METHOD, ROOT / "docs" / "performance.md"))
+    assert page.partition(report.BEGIN)[0] == method.partition(report.BEGIN)[0]
+    assert report.END in page
