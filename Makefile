@@ -11,13 +11,14 @@ DEMO := demo.fits
 # The JIT's cache lives in the tree, where `make clean` finds it, and not in a home that may not be writable.
 export NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba
 
-.PHONY: help env client serve check test test-python test-client bench browser clean
+.PHONY: help env client serve check test test-python test-client bench bench-short browser clean
 
 help:
 	@echo 'make serve [CUBE=path]   serve a cube (without one: a demo cube) on port $(PORT)'
 	@echo 'make test                run all tests: Python, TypeScript, browser'
 	@echo 'make check               linters, types, layers'
-	@echo 'make bench               measure beside VisiOmatic 3, and write docs/performance.md'
+	@echo 'make bench               measure, beside VisiOmatic 3 and alone, and write docs/performance.md (25 minutes)'
+	@echo 'make bench-short         see that the benchmarks work'
 	@echo 'make env                 the environment alone, in $(VENV)'
 	@echo 'make client              the web client alone'
 	@echo 'make clean               remove what was built'
@@ -68,7 +69,10 @@ test-python: env client browser
 	$(BIN)/python -m pytest
 
 bench: env client
-	$(BIN)/python -m tests.benchmarks.peer --docs
+	$(BIN)/python -m tests.benchmarks --docs docs/performance.md
+
+bench-short: env client
+	$(BIN)/python -m tests.benchmarks --short --results .cache/bench/results
 
 clean:
 	rm -rf $(VENV) .cache client/node_modules visiomatic_dask/static $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
