@@ -45,6 +45,16 @@ def test_jpeg_is_near_and_keeps_its_shape(bands: int, shape: tuple[int, int]) ->
     assert np.abs(found.astype(int) - picture).max() <= 8
 
 
+@pytest.mark.parametrize("bands", [1, 3])
+@pytest.mark.parametrize("shape", [(256, 256), (1, 1), (7, 250), (88, 3)])
+def test_webp_is_near_and_keeps_its_shape(bands: int, shape: tuple[int, int]) -> None:
+    picture = smooth(*shape, bands)
+    kind, found = decoded(encode(picture, Look(quality=95, format="webp")))
+    assert kind == "WEBP"
+    assert found.shape == (*shape, 3)  # WebP knows no grey
+    assert np.abs(found.astype(int) - picture).mean() <= 3
+
+
 def test_colour_is_not_subsampled() -> None:
     """One red column beside one blue: with 4:2:0 they would come out purple."""
     picture = np.zeros((16, 16, 3), np.uint8)
@@ -63,4 +73,4 @@ def test_quality_counts() -> None:
 
 
 def test_every_format_has_a_media_type() -> None:
-    assert MEDIA_TYPES == {"jpeg": "image/jpeg", "png": "image/png"}
+    assert MEDIA_TYPES == {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp"}

@@ -3,17 +3,20 @@
 NumPy and Numba only: no I/O, no Dask.
 """
 
+from visiomatic_dask.rendering.canvas import Canvas
 from visiomatic_dask.rendering.colormaps import check_colormap, colormap_names
 from visiomatic_dask.rendering.cuts import Background, background, interpolate_backgrounds, sample_cut
 from visiomatic_dask.rendering.encoding import encode
 from visiomatic_dask.rendering.mixing import add_channel
 from visiomatic_dask.rendering.render import LookTables, TableCache, render_mix, render_plane
-from visiomatic_dask.rendering.style import MEDIA_TYPES, Cut, Look, Mix, Mono, Style
+from visiomatic_dask.rendering.style import MEDIA_TYPES, Cut, ImageFormat, Look, Mix, Mono, Style
 
 __all__ = [
     "MEDIA_TYPES",
     "Background",
+    "Canvas",
     "Cut",
+    "ImageFormat",
     "Look",
     "LookTables",
     "Mix",

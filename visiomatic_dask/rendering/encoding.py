@@ -1,4 +1,4 @@
-"""Encoding: pictures to JPEG and PNG."""
+"""Encoding: pictures to JPEG, PNG and WebP."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def encode(picture: NDArray[np.uint8], look: Look) -> bytes:
     picture : ndarray of uint8, (rows, columns, 1) or (rows, columns, 3)
         Grey or RGB, row 0 at the top, contiguous.
     look : Look
-        Tells the format and, for JPEG, the quality.
+        Tells the format and, for JPEG and WebP, the quality.
     """
     grey = picture.shape[2] == 1
     if look.format == "jpeg":
@@ -30,6 +30,11 @@ def encode(picture: NDArray[np.uint8], look: Look) -> bytes:
             )
         )
     buffer = io.BytesIO()
-    # Level 1: half as large again as the default, at a sixth of its time.
-    Image.fromarray(picture[:, :, 0] if grey else picture).save(buffer, "png", compress_level=1)
+    image = Image.fromarray(picture[:, :, 0] if grey else picture)
+    if look.format == "webp":
+        # Method 0: as small as the default to within a few per cent, at less than half of its time.
+        image.save(buffer, "webp", quality=look.quality, method=0)
+    else:
+        # Level 1: half as large again as the default, at a sixth of its time.
+        image.save(buffer, "png", compress_level=1)
     return buffer.getvalue()

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from visiomatic_dask.rendering.canvas import Canvas
 from visiomatic_dask.rendering.colormaps import colormap_table
 from visiomatic_dask.rendering.style import Look
 from visiomatic_dask.rendering.transfer import transfer_colormap, transfer_grey, transfer_rgb, transfer_table
@@ -75,6 +76,7 @@ def render_plane(
     scale: float,
     offset: float,
     tables: LookTables,
+    canvas: Canvas | None = None,
 ) -> NDArray[np.uint8]:
     """Render a rectangle of one plane of a brick.
 
@@ -90,16 +92,18 @@ def render_plane(
         ``v = (value - low)·scale + offset``; see `visiomatic_dask.rendering.style.Style`.
     tables : LookTables
         Tables of the look.
+    canvas : Canvas, optional
+        What it is drawn on; a fresh array without one.
 
     Returns
     -------
     ndarray of uint8, (rows, columns, 1), or (rows, columns, 3) with a colormap
     """
     if tables.colormap is None:
-        out = np.empty((*shape, 1), np.uint8)
+        out = _blank(canvas, (*shape, 1))
         transfer_grey(brick, plane, top, left, low, scale, offset, tables.transfer, out)
     else:
-        out = np.empty((*shape, 3), np.uint8)
+        out = _blank(canvas, (*shape, 3))
         transfer_colormap(brick, plane, top, left, low, scale, offset, tables.transfer, tables.colormap, out)
     return out
 
@@ -112,6 +116,7 @@ def render_mix(
     scale: tuple[float, ...],
     offset: tuple[float, ...],
     tables: LookTables,
+    canvas: Canvas | None = None,
 ) -> NDArray[np.uint8]:
     """Render a rectangle of a mixed brick of (3, rows, columns); parameters as of `render_plane`, one a colour.
 
@@ -119,6 +124,10 @@ def render_mix(
     -------
     ndarray of uint8, (rows, columns, 3)
     """
-    out = np.empty((*shape, 3), np.uint8)
+    out = _blank(canvas, (*shape, 3))
     transfer_rgb(mixed, top, left, np.asarray(scale, np.float32), np.asarray(offset, np.float32), tables.transfer, out)
     return out
+
+
+def _blank(canvas: Canvas | None, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    return np.empty(shape, np.uint8) if canvas is None else canvas.blank(shape)

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from visiomatic_dask.errors import InvalidRequest
 
-ImageFormat = Literal["jpeg", "png"]
-MEDIA_TYPES: dict[ImageFormat, str] = {"jpeg": "image/jpeg", "png": "image/png"}
+ImageFormat = Literal["jpeg", "png", "webp"]
+MEDIA_TYPES: dict[ImageFormat, str] = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 
 BRIGHTNESS = (-100.0, 100.0)
 CONTRAST = (0.0, 1000.0)
@@ -116,8 +116,8 @@ class Look:
     invert : bool
         Swap black and white, before the colormap.
     quality : int
-        JPEG quality, 0 to 100.
-    format : {"jpeg", "png"}
+        Of JPEG and WebP, 0 to 100.
+    format : {"jpeg", "png", "webp"}
         Encoding.
 
     Raises
