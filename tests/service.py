@@ -51,8 +51,9 @@ class Response:
 
     @property
     def compared(self) -> tuple[int, list[tuple[str, str]], bytes]:
-        """All of it, without what changes by the second."""
-        return self.status, sorted((k, v) for k, v in self.headers.items() if k != "Date"), self.body
+        """All of it, without what differs from answer to answer."""
+        changing = ("Date", "Server-Timing", "Set-Cookie")
+        return self.status, sorted((k, v) for k, v in self.headers.items() if k not in changing), self.body
 
 
 class Service:

@@ -50,6 +50,7 @@ class Settings:
     queue_limit: int
     region_tiles: int
     measure_limit: int
+    prefetch: int
     open_cubes: int
     cors_origins: tuple[str, ...]
     gamma: float
@@ -103,6 +104,10 @@ def _bytes(value: Any) -> int:
     if isinstance(value, bool) or size <= 0:
         raise ValueError('a positive size as "512 MB" or a number of bytes')
     return size
+
+
+def _bytes_or_none(value: Any) -> int:
+    return 0 if value == 0 and not isinstance(value, bool) else _bytes(value)
 
 
 def _fraction_or_bytes(value: Any) -> float:
@@ -175,6 +180,7 @@ _CHECKS = {
     "queue-limit": _integer(1),
     "region-tiles": _integer(1),
     "measure-limit": _integer(1),
+    "prefetch": _bytes_or_none,
     "open-cubes": _integer(1),
     "cors-origins": _origins,
     "gamma": _gamma,

@@ -203,12 +203,17 @@ def test_too_many_tiles_at_once_are_refused() -> None:
     style = Style(Mono(0, Cut(0, 90)), PNG)
 
     async def use(client: Any, _: Any) -> None:
-        async with renderer_of(client, queue_limit=3) as renderer:
+        async with renderer_of(client, queue_limit=6) as renderer:
             tiles = [TileRequest(layer, 0, row, column, style) for row in range(3) for column in range(3)]
-            results = await asyncio.gather(*map(renderer.tile, tiles), return_exceptions=True)
+            greedy = [asyncio.ensure_future(renderer.tile(tile, "greedy")) for tile in tiles]
+            await asyncio.sleep(0)
+            assert renderer.waiting == 3
+            assert (await renderer.tile(tiles[0], "modest")).data  # there is room for whoever comes new
+            results = await asyncio.gather(*greedy, return_exceptions=True)
             refused = [one for one in results if isinstance(one, Unavailable)]
             assert len(refused) == 6
             assert all("waiting already" in one.message and one.retry_after >= 1 for one in refused)
+            assert renderer.waiting == 0
 
     on_cluster(use)
 

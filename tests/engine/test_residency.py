@@ -19,8 +19,11 @@ def in_state(state: State | None, brick: Brick = A, workers: tuple[str, ...] = (
     table = Residency()
     if state is None:
         return table
+    if state is State.WANTED:  # two others are arriving, and no more may
+        table = Residency(arriving=2)
+        assert table.want(B) + table.want(C) == [Submit(B), Submit(C)]
     table.want(brick)
-    if state is not State.ARRIVING:
+    if state not in (State.WANTED, State.ARRIVING):
         table.finished(brick.key)
     if state is State.RESIDENT:
         table.located(brick.key, workers)
@@ -33,49 +36,79 @@ RELEASED = [Release(A.key)]
 TRANSITIONS = [
     # event, state before, instructions, state after
     ("want", None, [Submit(A)], State.ARRIVING),
+    ("want", State.WANTED, NOTHING, State.WANTED),
     ("want", State.ARRIVING, NOTHING, State.ARRIVING),
     ("want", State.LOCATING, NOTHING, State.LOCATING),
     ("want", State.RESIDENT, NOTHING, State.RESIDENT),
     ("finished", None, NOTHING, None),
+    ("finished", State.WANTED, NOTHING, State.WANTED),
     ("finished", State.ARRIVING, [Locate(A.key, 0.0)], State.LOCATING),
     ("finished", State.LOCATING, NOTHING, State.LOCATING),
     ("finished", State.RESIDENT, NOTHING, State.RESIDENT),
     ("located", None, NOTHING, None),
+    ("located", State.WANTED, NOTHING, State.WANTED),
     ("located", State.ARRIVING, NOTHING, State.ARRIVING),
     ("located", State.LOCATING, [Deliver(A.key)], State.RESIDENT),
     ("located", State.RESIDENT, NOTHING, State.RESIDENT),
     ("located nowhere", None, NOTHING, None),
+    ("located nowhere", State.WANTED, NOTHING, State.WANTED),
     ("located nowhere", State.ARRIVING, NOTHING, State.ARRIVING),
     ("located nowhere", State.LOCATING, [Locate(A.key, 0.05)], State.LOCATING),
     ("located nowhere", State.RESIDENT, NOTHING, State.RESIDENT),
     ("failed", None, NOTHING, None),
+    ("failed", State.WANTED, NOTHING, None),
     ("failed", State.ARRIVING, RELEASED, None),
     ("failed", State.LOCATING, RELEASED, None),
     ("failed", State.RESIDENT, RELEASED, None),
     ("misplaced", None, NOTHING, None),
+    ("misplaced", State.WANTED, NOTHING, State.WANTED),
     ("misplaced", State.ARRIVING, NOTHING, State.ARRIVING),
     ("misplaced", State.LOCATING, NOTHING, State.LOCATING),
     ("misplaced", State.RESIDENT, [Locate(A.key, 0.05)], State.LOCATING),
     ("misplaced elsewhere", State.RESIDENT, NOTHING, State.RESIDENT),
     ("abandoned", None, NOTHING, None),
+    ("abandoned", State.WANTED, NOTHING, State.WANTED),
     ("abandoned", State.ARRIVING, [Release(A.key), Submit(A)], State.ARRIVING),
     ("abandoned", State.LOCATING, [Release(A.key), Submit(A)], State.ARRIVING),
     ("abandoned", State.RESIDENT, [Release(A.key), Submit(A)], State.ARRIVING),
     ("lost", None, NOTHING, None),
+    ("lost", State.WANTED, NOTHING, State.WANTED),
     ("lost", State.ARRIVING, NOTHING, State.ARRIVING),
     ("lost", State.LOCATING, NOTHING, State.LOCATING),
     ("lost", State.RESIDENT, [Locate(A.key, 0.05)], State.LOCATING),
     ("lost elsewhere", State.RESIDENT, NOTHING, State.RESIDENT),
     ("budget", None, NOTHING, None),
+    ("budget", State.WANTED, NOTHING, State.WANTED),
     ("budget", State.ARRIVING, NOTHING, State.ARRIVING),
     ("budget", State.LOCATING, NOTHING, State.LOCATING),
     ("budget", State.RESIDENT, RELEASED, None),
+    ("want ahead", None, [Submit(A, ahead=True)], State.ARRIVING),
+    ("want ahead", State.WANTED, NOTHING, State.WANTED),
+    ("want ahead", State.ARRIVING, NOTHING, State.ARRIVING),
+    ("want ahead", State.LOCATING, NOTHING, State.LOCATING),
+    ("want ahead", State.RESIDENT, NOTHING, State.RESIDENT),
+    ("unwanted", None, NOTHING, None),
+    ("unwanted", State.WANTED, NOTHING, None),
+    ("unwanted", State.ARRIVING, NOTHING, State.ARRIVING),
+    ("unwanted", State.LOCATING, NOTHING, State.LOCATING),
+    ("unwanted", State.RESIDENT, NOTHING, State.RESIDENT),
+    ("unwanted ahead", None, NOTHING, None),
+    ("unwanted ahead", State.WANTED, NOTHING, State.WANTED),
+    ("unwanted ahead", State.ARRIVING, NOTHING, State.ARRIVING),
+    ("unwanted ahead", State.RESIDENT, NOTHING, State.RESIDENT),
+    ("threads", None, NOTHING, None),
+    ("threads", State.WANTED, [Submit(A)], State.ARRIVING),
+    ("threads", State.ARRIVING, NOTHING, State.ARRIVING),
     ("large budget", State.RESIDENT, NOTHING, State.RESIDENT),
 ]
 
 
 EVENTS: dict[str, Callable[[Residency], list[Instruction]]] = {
     "want": lambda table: table.want(A),
+    "want ahead": lambda table: table.want_ahead(A),
+    "unwanted": lambda table: table.unwanted(A.key),
+    "unwanted ahead": lambda table: table.unwanted_ahead(A.key),
+    "threads": lambda table: table.threads(4),
     "finished": lambda table: table.finished(A.key),
     "located": lambda table: table.located(A.key, ["w1"]),
     "located nowhere": lambda table: table.located(A.key, []),
@@ -170,3 +203,67 @@ def test_use_of_what_is_not_there() -> None:
     assert table.use(A.key) == ()
     assert table.workers(A.key) == ()
     assert table.held("w9") == 0
+
+
+def test_no_more_arrive_at_a_time_than_may_and_viewers_take_turns() -> None:
+    table = Residency(arriving=2)
+    greedy = [brick_of(number) for number in range(10, 20)]
+    submitted = [one for brick in greedy for one in table.want(brick, "greedy")]
+    assert submitted == [Submit(greedy[0]), Submit(greedy[1])]
+    assert table.want(A, "modest") == []
+    order = []
+    for brick in greedy[:4]:
+        locate, *more = table.finished(brick.key)
+        assert isinstance(locate, Locate)
+        order += more
+    assert order[:2] in ([Submit(greedy[2]), Submit(A)], [Submit(A), Submit(greedy[2])])
+
+
+def test_what_nobody_waits_for_any_more_is_never_submitted() -> None:
+    table = Residency(arriving=1)
+    table.want(A)
+    assert table.want(B) == table.want(C) == []
+    table.unwanted(B.key)
+    assert table.finished(A.key) == [Locate(A.key, 0.0), Submit(C)]
+    assert table.state(B.key) is None
+    assert table.failed(C.key) == [Release(C.key)]
+
+
+def test_what_is_wanted_ahead_comes_last_and_is_little() -> None:
+    table = Residency(arriving=8)
+    ahead = [brick_of(number) for number in range(30, 40)]
+    assert [one for brick in ahead for one in table.want_ahead(brick)] == [
+        Submit(ahead[0], ahead=True),
+        Submit(ahead[1], ahead=True),
+    ]
+    assert table.want(A) == [Submit(A)]  # there is room for what somebody waits for
+    assert table.want(ahead[5]) == [Submit(ahead[5])]
+    assert table.finished(ahead[0].key) == [Locate(ahead[0].key, 0.0)]  # three are still arriving
+    table.finished(A.key)
+    assert table.finished(ahead[5].key)[1:] == [Submit(ahead[2], ahead=True)]
+
+
+def test_what_was_read_ahead_is_news_until_it_is_used() -> None:
+    table = Residency()
+    table.want_ahead(A)
+    assert table.is_ahead(A.key)
+    table.finished(A.key)
+    table.located(A.key, ["w1"])
+    assert table.is_ahead(A.key)
+    assert table.use(A.key) == ("w1",)
+    assert not table.is_ahead(A.key)
+    table.want_ahead(B)
+    table.want(B)
+    assert not table.is_ahead(B.key)
+
+
+def test_reading_ahead_is_given_up_unless_somebody_waits_for_it() -> None:
+    table = Residency(arriving=4)
+    assert table.want_ahead(A) == [Submit(A, ahead=True)]
+    assert table.want_ahead(B) == []
+    table.want_ahead(C)
+    table.want(C)
+    assert table.unwanted_ahead(B.key) == []
+    assert table.unwanted_ahead(C.key) == []
+    assert table.unwanted_ahead(A.key) == [Release(A.key)]
+    assert (table.state(A.key), table.state(B.key), table.state(C.key)) == (None, None, State.ARRIVING)

@@ -12,6 +12,7 @@ from visiomatic_dask.engine.residency import Deliver, Instruction, Locate, Relea
 from .made_up import brick_of
 
 BRICKS = [brick_of(number, rows=16 * (1 + number % 3)) for number in range(8)]
+MOST = 4
 WORKERS = ["w1", "w2", "w3"]
 A_BRICK = st.sampled_from(BRICKS)
 A_WORKER = st.sampled_from(WORKERS)
@@ -23,7 +24,7 @@ class ResidencyMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.table = Residency()
+        self.table = Residency(arriving=MOST)
         self.held: set[str] = set()
         self.locating: list[str] = []
         self.budgets: dict[str, int] = {}
@@ -35,6 +36,7 @@ class ResidencyMachine(RuleBasedStateMachine):
             match one:
                 case Submit(brick):
                     assert brick.key not in self.held
+                    assert self.table.state(brick.key) is State.ARRIVING
                     self.held.add(brick.key)
                 case Release(key):
                     self.held.remove(key)
@@ -44,11 +46,29 @@ class ResidencyMachine(RuleBasedStateMachine):
                 case Deliver(key):
                     assert self.table.state(key) is State.RESIDENT
 
-    @rule(brick=A_BRICK)
-    def want(self, brick: Brick) -> None:
+    @rule(brick=A_BRICK, viewer=st.sampled_from(["a", "b"]))
+    def want(self, brick: Brick, viewer: str) -> None:
         known = self.table.state(brick.key)
-        instructions = self.table.want(brick)
-        assert instructions == ([] if known else [Submit(brick)])
+        instructions = self.table.want(brick, viewer)
+        if known not in (None, State.WANTED):
+            assert instructions == []
+        self.carry_out(instructions)
+        assert not self.table.is_ahead(brick.key)
+
+    @rule(brick=A_BRICK)
+    def want_ahead(self, brick: Brick) -> None:
+        self.carry_out(self.table.want_ahead(brick))
+
+    @rule(brick=A_BRICK)
+    def unwanted(self, brick: Brick) -> None:
+        assert self.table.unwanted(brick.key) == []
+        assert self.table.state(brick.key) is not State.WANTED
+
+    @rule(brick=A_BRICK)
+    def unwanted_ahead(self, brick: Brick) -> None:
+        was_ahead = self.table.is_ahead(brick.key)
+        instructions = self.table.unwanted_ahead(brick.key)
+        assert was_ahead or not instructions
         self.carry_out(instructions)
 
     @rule(brick=A_BRICK)
@@ -84,7 +104,7 @@ class ResidencyMachine(RuleBasedStateMachine):
     @rule(brick=A_BRICK)
     def abandoned(self, brick: Brick) -> None:
         self.carry_out(self.table.abandoned(brick.key))
-        assert self.table.state(brick.key) in (None, State.ARRIVING)
+        assert self.table.state(brick.key) in (None, State.WANTED, State.ARRIVING)
 
     @rule(worker=A_WORKER)
     def lost(self, worker: str) -> None:
@@ -111,9 +131,19 @@ class ResidencyMachine(RuleBasedStateMachine):
             assert self.table.held(worker) == sum(here)
 
     @invariant()
-    def futures_are_held_of_exactly_what_is_wanted(self) -> None:
-        assert self.held == {brick.key for brick in BRICKS if self.table.state(brick.key)}
-        assert len(self.table) == len(self.held)
+    def futures_are_held_of_exactly_what_was_submitted(self) -> None:
+        states = {brick.key: self.table.state(brick.key) for brick in BRICKS}
+        assert self.held == {key for key, state in states.items() if state not in (None, State.WANTED)}
+        assert len(self.table) == sum(state is not None for state in states.values())
+
+    @invariant()
+    def nothing_waits_while_there_is_room(self) -> None:
+        """No more arrive than may, but for those made anew; and who waits for a brick waits for others' only."""
+        states = [(brick, self.table.state(brick.key)) for brick in BRICKS]
+        arriving = sum(state is State.ARRIVING for _, state in states)
+        for brick, state in states:
+            if state is State.WANTED and not self.table.is_ahead(brick.key):
+                assert arriving >= MOST
 
     @invariant()
     def only_what_is_resident_has_workers(self) -> None:

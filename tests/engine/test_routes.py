@@ -14,6 +14,7 @@ from distributed.diagnostics.plugin import WorkerPlugin
 
 from visiomatic_dask import __version__
 from visiomatic_dask.config import load_settings
+from visiomatic_dask.engine.link import ClusterLink
 from visiomatic_dask.engine.renderer import Renderer
 from visiomatic_dask.engine.requests import TileRequest
 from visiomatic_dask.engine.worker import HANDLER, TileStreamPlugin
@@ -47,12 +48,15 @@ class WithoutHandler(WorkerPlugin):
 
 @asynccontextmanager
 async def renderer_of(client: Client, **settings: Any) -> AsyncIterator[Renderer]:
-    renderer = Renderer(client, __version__, load_settings(**settings))
+    loaded = load_settings(**settings)
+    link = ClusterLink(client, __version__, loaded)
+    renderer = Renderer(loaded)
     try:
-        await renderer.start()
+        await link.start()
+        renderer.use(link)
         yield renderer
     finally:
-        await renderer.close()
+        await link.close()
 
 
 def on_cluster(use: Callable[[Client, list[Worker]], Awaitable[None]], **options: Any) -> None:

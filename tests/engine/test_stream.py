@@ -33,7 +33,7 @@ async def stream_to(worker: Worker, silence: float = 1.0) -> AsyncIterator[tuple
     """Give an open stream, the numbers of front ends it was told, and what it said when it closed."""
     told: list[int] = []
     closed: list[str] = []
-    stream = TileStream(worker.address, silence, told.append, lambda: closed.append("closed"))
+    stream = TileStream(worker.address, silence, 20, told.append, lambda: closed.append("closed"))
     await stream.open(__version__)
     try:
         yield stream, told, closed
@@ -107,7 +107,7 @@ def test_requests_of_one_turn_go_in_one_message(protocol: str) -> None:
         while True:
             requests = await comm.read()
             messages.append(len(requests))
-            await comm.write((1, [(number, "ok", b"x") for number, _ in requests]))
+            await comm.write((1, [(number, "ok", (b"x", 0.0, 0.0, 0.0)) for number, _ in requests]))
 
     async def use(_: Client, worker: Worker) -> None:
         worker.handlers[HANDLER] = speaking(speak)
@@ -253,7 +253,7 @@ def test_a_front_end_that_goes_leaves_its_tiles_undone() -> None:
 
 def test_another_version_is_refused_by_name() -> None:
     async def use(_: Client, worker: Worker) -> None:
-        stream = TileStream(worker.address, 1, lambda _: None, lambda: None)
+        stream = TileStream(worker.address, 1, 20, lambda _: None, lambda: None)
         with pytest.raises(ClusterError, match=f"runs visiomatic_dask {__version__}, this server 99"):
             await stream.open("99.0")
 
@@ -263,7 +263,7 @@ def test_another_version_is_refused_by_name() -> None:
 def test_a_worker_without_the_plugin_does_not_answer() -> None:
     async def main() -> None:
         async with local_cluster(plugin=False) as (_, (worker,)):
-            stream = TileStream(worker.address, 1, lambda _: None, lambda: None)
+            stream = TileStream(worker.address, 1, 20, lambda _: None, lambda: None)
             with pytest.raises(OSError, match="does not answer tiles"):
                 await stream.open(__version__)
 

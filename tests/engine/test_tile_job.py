@@ -30,17 +30,17 @@ MIX_JOB = TileJob("k", Brick(MIXED).pickled, -1, 256, 512, 256, 256, 0.0, (1.0,)
 
 def test_cut_from_the_brick_or_from_the_source_is_the_same() -> None:
     for job, recipe in ((MONO_JOB, PLANE), (MIX_JOB, MIXED)):
-        there = render_job(job, recipe.load(), TableCache())
-        assert render_job(job, None, TableCache()) == there
+        there = render_job(job, recipe.load(), TableCache()).data
+        assert render_job(job, None, TableCache()).data == there
 
 
 def test_tile_is_the_reference_rendering() -> None:
     values = plane_of(READER, 1)[::-1][256:512, 512:768].astype(np.float64)
     expected = reference.displayed((values - 95) / 80 + 0.1, 1.5)
-    reference.assert_close(render_job(MONO_JOB, None, TableCache()), expected, 1)
+    reference.assert_close(render_job(MONO_JOB, None, TableCache()).data, expected, 1)
     planes = [plane_of(READER, c)[::-1][256:512, 512:768].astype(np.float64) for c in (0, 1)]
     expected = reference.mix(planes, [(0, 100), (100, 200)], MIX.weights, gamma=1.5)
-    reference.assert_close(render_job(MIX_JOB, None, TableCache()), expected, 1)
+    reference.assert_close(render_job(MIX_JOB, None, TableCache()).data, expected, 1)
 
 
 def test_what_would_read_too_much_is_not_read() -> None:
@@ -56,14 +56,14 @@ def test_what_would_read_too_much_is_not_read() -> None:
 
 def test_a_brick_that_is_there_spares_the_source() -> None:
     recipe = a_recipe(error=AssertionError("read"))
-    assert render_job(a_job(recipe), np.zeros((1, 64, 64), np.float32), TableCache())
+    assert render_job(a_job(recipe), np.zeros((1, 64, 64), np.float32), TableCache()).data
 
 
 def test_jobs_are_plain_enough_to_travel() -> None:
     for job in (MONO_JOB, MIX_JOB):
         ((number, packed),) = loads(dumps([(7, tuple(job))]))
         assert (number, TileJob(*packed)) == (7, job)
-        assert render_job(TileJob(*packed), None, TableCache())
+        assert render_job(TileJob(*packed), None, TableCache()).data
 
 
 def test_absence_can_be_raised_and_told() -> None:

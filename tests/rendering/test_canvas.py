@@ -14,7 +14,9 @@ PLANES = np.arange(3 * 8 * 9, dtype=np.float32).reshape(3, 8, 9)
 def test_it_is_the_same_memory_again_once_it_is_large_enough() -> None:
     canvas = Canvas()
     large = canvas.blank((8, 9, 3))
-    assert (large.shape, large.dtype, large.flags.c_contiguous) == ((8, 9, 3), np.uint8, True)
+    assert large.shape == (8, 9, 3)
+    assert large.dtype == np.uint8
+    assert large.flags.c_contiguous
     small = canvas.blank((2, 5, 1))
     assert small.flags.c_contiguous
     assert np.shares_memory(large, small)

@@ -15,6 +15,10 @@ from visiomatic_dask.cube import Reader
 from visiomatic_dask.pyramid import Box, load_box, load_preview_box
 from visiomatic_dask.rendering import Mix, add_channel
 
+_PLANE_PREFIX, _MIX_PREFIX = "load-brick", "mix-partial"
+BRICK_PREFIXES = (_PLANE_PREFIX, _MIX_PREFIX)
+"""What the keys of bricks begin with: the names that the dashboard shows for their tasks."""
+
 
 class BrickRecipe(Protocol):
     """How to make a brick from its source. Frozen, hashable, picklable."""
@@ -86,7 +90,7 @@ class PlaneBrick:
     preview_read: int | None = None
     spread: bool = True
 
-    prefix = "load-brick"
+    prefix = _PLANE_PREFIX
 
     @property
     def text(self) -> str:
@@ -141,7 +145,7 @@ class MixBrick:
     mix: Mix
     preview_read: int | None = None
 
-    prefix = "mix-partial"
+    prefix = _MIX_PREFIX
 
     @property
     def text(self) -> str:

@@ -13,18 +13,27 @@ from numpy.typing import NDArray
 
 from visiomatic_dask.engine.bricks import Brick, BrickRecipe
 from visiomatic_dask.engine.placement import preferred
-from visiomatic_dask.engine.residency import Deliver, Instruction, Locate, Release, Residency, Submit
+from visiomatic_dask.engine.residency import Deliver, Instruction, Locate, Release, Residency, State, Submit
 from visiomatic_dask.errors import Unavailable, VisiomaticError
 
 logger = logging.getLogger(__name__)
 
-_PRIORITY = 10
-"""Before what others run on a shared cluster; builds will have less."""
+_PRIORITY, _PRIORITY_AHEAD = 10, 5
+"""What is on screen, then what is read ahead, both before what others run on a shared cluster. Builds will have less.
+"""
 
 
 def make_brick(recipe: BrickRecipe) -> NDArray[np.float32]:
     """Make a brick: the task behind ``load-brick-…`` and ``mix-partial-…``."""
     return recipe.load()
+
+
+class _Waiting:
+    """Those who wait for a brick, and what they wait for."""
+
+    def __init__(self) -> None:
+        self.news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.count = 0
 
 
 class BrickKeeper:
@@ -44,8 +53,8 @@ class BrickKeeper:
         self._live_workers = live_workers
         self._futures: dict[str, Future] = {}
         self._sent_to: dict[str, str] = {}
-        self._waiting: dict[str, asyncio.Future[None]] = {}
-        self._to_submit: list[Brick] = []
+        self._waiting: dict[str, _Waiting] = {}
+        self._to_submit: list[Submit] = []
         self._to_locate: list[str] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -54,7 +63,12 @@ class BrickKeeper:
         """Return the workers that are known to hold a brick, which counts as used; none if it is not wanted yet."""
         return self.residency.use(brick.key)
 
-    async def where(self, brick: Brick, patience: float) -> tuple[str, ...]:
+    def is_news(self, brick: Brick) -> bool:
+        """Whether nobody has used a brick since it was read, or has wanted it at all."""
+        residency = self.residency
+        return residency.state(brick.key) is None or residency.is_ahead(brick.key)
+
+    async def where(self, brick: Brick, patience: float, viewer: str = "") -> tuple[str, ...]:
         """Return the workers that hold a brick, having it made first where need be.
 
         Parameters
@@ -63,6 +77,8 @@ class BrickKeeper:
             The brick.
         patience : float
             Seconds to wait for it. Where that is not enough there are no workers to return; it is still being made.
+        viewer : str
+            Who wants it: viewers take turns.
 
         Raises
         ------
@@ -71,19 +87,41 @@ class BrickKeeper:
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + patience
-        self.carry_out(self.residency.want(brick))
+        self.carry_out(self.residency.want(brick, viewer))
         while not (workers := self.residency.workers(brick.key)):
             if self.residency.state(brick.key) is None:
-                self.carry_out(self.residency.want(brick))
-            waiting = self._waiting.get(brick.key)
-            if waiting is None:
-                waiting = self._waiting[brick.key] = loop.create_future()
-            # Unlike `wait_for`, this neither cancels what others wait for too nor takes a brick's error for its own.
-            done, _ = await asyncio.wait([waiting], timeout=max(0.0, end - loop.time()))
-            if not done:
+                self.carry_out(self.residency.want(brick, viewer))
+            if not await self._news(brick.key, end - loop.time()):
                 return ()
-            waiting.result()
         return workers
+
+    async def _news(self, key: str, patience: float) -> bool:
+        """Wait until something becomes of a brick; False if nothing has in time."""
+        waiting = self._waiting.get(key)
+        if waiting is None:
+            waiting = self._waiting[key] = _Waiting()
+        waiting.count += 1
+        try:
+            # Unlike `wait_for`, this neither cancels what others wait for too nor takes a brick's error for its own.
+            done, _ = await asyncio.wait([waiting.news], timeout=max(0.0, patience))
+        except asyncio.CancelledError:
+            if waiting.count == 1:  # the last who waited: if it is not being made yet, it need not be
+                self.carry_out(self.residency.unwanted(key))
+            raise
+        finally:
+            waiting.count -= 1
+            if not waiting.count and self._waiting.get(key) is waiting:
+                del self._waiting[key]
+        if done:
+            waiting.news.result()
+        return bool(done)
+
+    def ahead(self, wanted: Iterable[Brick], unwanted: Iterable[str]) -> None:
+        """Have bricks made ahead of their use, as far as there is nothing better to do, and others not any more."""
+        for key in unwanted:
+            self.carry_out(self.residency.unwanted_ahead(key))
+        for brick in wanted:
+            self.carry_out(self.residency.want_ahead(brick))
 
     def make_elsewhere(self, brick: Brick, usable: Container[str]) -> None:
         """Have a brick made anew if none of the workers that hold it, or were to make it, can be used.
@@ -100,10 +138,10 @@ class BrickKeeper:
         loop = asyncio.get_running_loop()
         for one in instructions:
             match one:
-                case Submit(brick):
+                case Submit():
                     if not self._to_submit:
                         loop.call_soon(self._submit)  # what is wanted in this turn of the loop goes together
-                    self._to_submit.append(brick)
+                    self._to_submit.append(one)
                 case Locate(key, delay):
                     loop.call_later(delay, self._locate_soon, key)
                 case Deliver(key):
@@ -127,22 +165,25 @@ class BrickKeeper:
             future.release()
 
     def _submit(self) -> None:
-        bricks, self._to_submit = self._to_submit, []
+        submitted = {one.brick.key: one for one in self._to_submit}
+        self._to_submit = []
         if self._closed:
             return
         workers = self._live_workers()
-        groups: dict[str | None, list[Brick]] = {}
-        for brick in bricks:
-            groups.setdefault(preferred(brick.recipe.placement, workers), []).append(brick)
+        groups: dict[tuple[str | None, bool], list[Brick]] = {}
+        for key, one in submitted.items():
+            if self.residency.state(key) is State.ARRIVING:  # not if it was let go of in the same turn
+                where = preferred(one.brick.recipe.placement, workers)
+                groups.setdefault((where, one.ahead), []).append(one.brick)
         # One client.map a worker: with single submits each would wait for the comm's timers in turn.
-        for worker, group in groups.items():
+        for (worker, ahead), group in groups.items():
             futures = self._client.map(
                 make_brick,
                 [brick.recipe for brick in group],
                 key=[brick.key for brick in group],
                 workers=None if worker is None else [worker],
                 allow_other_workers=worker is not None,
-                priority=_PRIORITY,
+                priority=_PRIORITY_AHEAD if ahead else _PRIORITY,
             )
             for brick, future in zip(group, futures, strict=True):
                 self._futures[brick.key] = future
@@ -198,15 +239,15 @@ class BrickKeeper:
 
     def _deliver(self, key: str, error: BaseException | None) -> None:
         waiting = self._waiting.pop(key, None)
-        if waiting is None or waiting.done():
+        if waiting is None:
             return
         if error is None:
-            waiting.set_result(None)
+            waiting.news.set_result(None)
             return
         if not isinstance(error, VisiomaticError):
             logger.error("brick %s failed", key, exc_info=error)
-        waiting.set_exception(error)
-        waiting.exception()  # those who waited may all have gone; the error has been logged or is theirs
+        waiting.news.set_exception(error)
+        waiting.news.exception()  # those who waited may all have gone; the error has been logged or is theirs
 
     def _spawn(self, coroutine: Any) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

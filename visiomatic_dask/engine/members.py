@@ -25,12 +25,24 @@ class Members:
         Seconds for which a worker that was silent or lost is passed over.
     on_gone : callable
         Called with the address of a worker that has left.
+    on_threads : callable
+        Called with the number of task threads of all workers, when that has changed.
+
+    Attributes
+    ----------
+    cluster_lost : asyncio.Event
+        Set when the scheduler that was there at the start is gone, though another may have taken its place.
     """
 
-    def __init__(self, client: Client, avoid: float, on_gone: Callable[[str], None]) -> None:
+    def __init__(
+        self, client: Client, avoid: float, on_gone: Callable[[str], None], on_threads: Callable[[int], None]
+    ) -> None:
+        self.cluster_lost = asyncio.Event()
         self._client = client
         self._avoid = avoid
         self._on_gone = on_gone
+        self._on_threads = on_threads
+        self._scheduler = ""
         self._known: dict[str, int] = {}
         self._suspects: dict[str, float] = {}
         self._task: asyncio.Task[None] | None = None
@@ -71,17 +83,32 @@ class Members:
         (``client.scheduler_info()`` is cached, and knows no workers in asynchronous clients.)
         """
         identity = await self._client.scheduler.identity(n_workers=-1)
+        self._scheduler = self._scheduler or identity["id"]
+        if identity["id"] != self._scheduler:
+            self._lose()
+            return
         found = {address: int(worker["nthreads"]) for address, worker in identity["workers"].items()}
         gone = self._known.keys() - found.keys()
+        if sum(found.values()) != sum(self._known.values()):
+            self._on_threads(sum(found.values()))
         self._known = found
         self._suspects = {w: until for w, until in self._suspects.items() if w in found}
         for worker in gone:
             self._on_gone(worker)
 
     async def _keep_looking(self) -> None:
-        while True:
-            await asyncio.sleep(_INTERVAL)
+        while not self.cluster_lost.is_set():
+            # The client is told at once when its scheduler goes, and would wait half a minute for it to come back.
+            for _ in range(10):
+                if self._client.status != "running":
+                    self._lose()
+                    return
+                await asyncio.sleep(_INTERVAL / 10)
             try:
                 await self.look()
             except OSError as error:
                 logger.warning("the scheduler does not answer: %s", error)
+
+    def _lose(self) -> None:
+        self._known = {}
+        self.cluster_lost.set()

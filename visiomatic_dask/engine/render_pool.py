@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from queue import SimpleQueue
 from typing import Any
+
+ACTIVITY = "render-tile"
+"""What a thread at work is called on the dashboard's profile page."""
 
 
 class RenderJob:
@@ -51,11 +54,16 @@ class RenderPool:
         How many.
     loop : asyncio.AbstractEventLoop
         Where ``done`` is called.
+    active : mutable mapping of int to str, optional
+        Where threads are entered by their ident while they are at work, for a profiler that samples those.
     """
 
-    def __init__(self, threads: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, threads: int, loop: asyncio.AbstractEventLoop, active: MutableMapping[int, str] | None = None
+    ) -> None:
         self.threads = threads
         self._loop = loop
+        self._active = active
         self._queue: SimpleQueue[RenderJob | None] = SimpleQueue()
         self._finished: list[RenderJob] = []
         self._lock = threading.Lock()
@@ -75,10 +83,15 @@ class RenderPool:
         while (job := self._queue.get()) is not None:
             if job.dropped:
                 continue
+            if self._active is not None:
+                self._active[threading.get_ident()] = ACTIVITY
             try:
                 job.result = job.function(*job.args)
             except Exception as error:  # noqa: BLE001 - it is handed on to whoever asked
                 job.error = error
+            finally:
+                if self._active is not None:
+                    self._active.pop(threading.get_ident(), None)
             with self._lock:
                 self._finished.append(job)
                 first = len(self._finished) == 1

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from visiomatic_dask.cube import Layer
+from visiomatic_dask.engine.timing import Timing
 from visiomatic_dask.pyramid import Box
 from visiomatic_dask.rendering import Style
 
@@ -69,10 +70,16 @@ class Picture:
         The file.
     preview : bool
         Whether it was made from a subsample.
+    timing : Timing or None
+        Where the time went that it took to make a tile.
+    kept : bool
+        Whether it was made for an earlier request.
     """
 
     data: bytes
     preview: bool = False
+    timing: Timing | None = field(default=None, compare=False)
+    kept: bool = field(default=False, compare=False)
 
 
 def _digest(text: str) -> str:

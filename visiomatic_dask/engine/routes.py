@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import CancelledError
@@ -32,7 +33,7 @@ class Route(Protocol):
 
     name: str
 
-    async def ask(self, worker: str, job: TileJob) -> Answer:
+    async def ask(self, worker: str, job: TileJob, viewer: str) -> Answer:
         """Ask a worker; `Unreachable` or `BrickAbsent` when it cannot answer, else what went wrong."""
         ...
 
@@ -70,20 +71,20 @@ class DirectRoute:
     ) -> None:
         self._client = client
         self._version = version
-        self._silence = settings.silence
+        self._settings = settings
         self._on_worker = on_worker
         self._on_lost = on_lost
         self._streams: dict[str, TileStream] = {}
         self._opening: dict[str, asyncio.Task[TileStream]] = {}
         self._front_ends: dict[str, int] = {}
 
-    async def ask(self, worker: str, job: TileJob) -> Answer:
-        """Ask a worker over its stream."""
+    async def ask(self, worker: str, job: TileJob, viewer: str) -> Answer:
+        """Ask a worker over its stream, on which viewers take turns."""
         stream = self._streams.get(worker)
         try:
             if stream is None:
                 stream = await self._open(worker)
-            return await stream.ask(job)
+            return await stream.ask(job, viewer)
         except (OSError, StreamClosed, TimeoutError) as error:
             raise Unreachable(f"{worker}: {error!r}") from error
 
@@ -126,9 +127,9 @@ class DirectRoute:
                 logger.info("the stream to worker %s has closed", worker)
                 self._on_lost(worker)
 
-        stream = TileStream(worker, self._silence, tell, lost)
+        stream = TileStream(worker, self._settings.silence, self._settings.deadline, tell, lost)
         arguments = self._client.security.get_connection_args("client") if self._client.security else {}
-        await stream.open(self._version, timeout=self._silence, **arguments)
+        await stream.open(self._version, timeout=self._settings.silence, **arguments)
         self._streams[worker] = stream
         return stream
 
@@ -149,8 +150,9 @@ class SchedulerRoute:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def ask(self, worker: str, job: TileJob) -> Answer:
+    async def ask(self, worker: str, job: TileJob, viewer: str) -> Answer:  # noqa: ARG002 - the scheduler's order is its own
         """Ask a worker by a task that prefers it."""
+        asked = time.monotonic()
         future = self._client.submit(
             render_tile,
             tuple(job),
@@ -160,12 +162,12 @@ class SchedulerRoute:
             priority=_PRIORITY,
         )
         try:
-            status, data = await future.result()
+            status, rendered = await future.result()
         except (CancelledError, KilledWorker, OSError) as error:  # Dask's cancellation, not asyncio's
             raise Unreachable(f"{worker}: {error!r}") from error
-        if status == "absent":
+        if rendered is None:
             raise BrickAbsent(job.key)
-        return Answer(data, status == "moved")
+        return Answer.of(rendered, status == "moved", time.monotonic() - asked)
 
     async def close(self) -> None:
         """Nothing is kept open."""

@@ -1,16 +1,21 @@
-"""Tasks whose results are small: run on any worker, and fetched."""
+"""Tasks whose results are wanted here: run on any worker, and fetched."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 from typing import Any
 
-from distributed import Client
+from distributed import Client, Future
 from distributed.scheduler import KilledWorker
 
+from visiomatic_dask.engine.bulk import NotThere, fetch_in_parts
+from visiomatic_dask.engine.link import ClusterLink
 from visiomatic_dask.errors import Unavailable
+
+logger = logging.getLogger(__name__)
 
 _PRIORITY = 50
 
@@ -20,36 +25,64 @@ class TaskRunner:
 
     Parameters
     ----------
-    client : distributed.Client
-        Asynchronous.
-    has_workers : callable
-        Whether there is anyone to run them.
+    link : callable
+        Gives the link to the cluster; `Unavailable` where there is none.
     deadline : float
         Seconds.
     """
 
-    def __init__(self, client: Client, has_workers: Callable[[], bool], deadline: float) -> None:
-        self._client = client
-        self._has_workers = has_workers
+    def __init__(self, link: Callable[[], ClusterLink], deadline: float) -> None:
+        self._link = link
         self._deadline = deadline
 
-    async def run(self, function: Callable[..., Any], *args: Any, key: str) -> Any:
+    async def run(self, function: Callable[..., Any], *args: Any, key: str, in_parts: bool = False) -> Any:
         """Run a task and fetch its result; those who ask for the same key at the same time share it.
+
+        Parameters
+        ----------
+        function, *args
+            What to call.
+        key : str
+            The task's key, which says everything its result depends on.
+        in_parts : bool
+            Whether the result is bytes, perhaps many, to be fetched as `visiomatic_dask.engine.bulk` says.
 
         Raises
         ------
         Unavailable
             If there is no worker, or none is done before the deadline.
         """
-        if not self._has_workers():
+        link = self._link()
+        if not link.dispatcher.members.all:
             raise Unavailable("the cluster has no workers at the moment", retry_after=5)
-        future = self._client.submit(function, *args, key=key, priority=_PRIORITY)
+        future = link.client.submit(function, *args, key=key, priority=_PRIORITY)
         try:
             async with asyncio.timeout(self._deadline):
-                return await future.result()
+                return await (_big_result(link.client, future) if in_parts else future.result())
         except TimeoutError as error:
             raise Unavailable(f"no worker has answered within {self._deadline:g} s") from error
         except (CancelledError, KilledWorker, OSError) as error:  # Dask's cancellation, not asyncio's
             raise Unavailable("the cluster was lost while it worked on this; try again in a moment") from error
         finally:
             future.release()
+
+
+async def _big_result(client: Client, future: Future) -> Any:
+    """Fetch a result straight from a worker that holds it; through the scheduler where none can be reached."""
+    await _finished(future)
+    if future.status == "finished":
+        holders = await client.scheduler.who_has(keys=[future.key])
+        for worker in holders.get(future.key, ()):
+            try:
+                return await fetch_in_parts(client, worker, future.key)
+            except (NotThere, OSError) as error:
+                logger.info("a big answer is fetched another way, because %s: %r", worker, error)
+    return await future.result()
+
+
+async def _finished(future: Future) -> None:
+    """Wait until a task has finished, well or not, without fetching its result."""
+    loop = asyncio.get_running_loop()
+    done = asyncio.Event()
+    future.add_done_callback(lambda _: loop.is_closed() or loop.call_soon_threadsafe(done.set))
+    await done.wait()

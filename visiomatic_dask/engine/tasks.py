@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from visiomatic_dask.analysis import line_profile, pixel_values
 from visiomatic_dask.cube import Reader
 from visiomatic_dask.engine.bricks import MixBrick, PlaneBrick
-from visiomatic_dask.engine.tile_job import BrickAbsent, TileJob, render_job
+from visiomatic_dask.engine.tile_job import BrickAbsent, Rendered, TileJob, render_job
 from visiomatic_dask.pyramid import Box, sample_plane, sampled_channels
 from visiomatic_dask.rendering import (
     Background,
@@ -81,13 +81,13 @@ def render_region(reader: Reader, level: int, box: Box, style: Style, preview_re
     return encode(np.concatenate(bands), look)
 
 
-def render_tile(job: tuple[Any, ...]) -> tuple[str, bytes]:
+def render_tile(job: tuple[Any, ...]) -> tuple[str, Rendered | None]:
     """Render a tile as a Dask task: the last resort, where the stream does not reach.
 
     Returns
     -------
-    (status, data)
-        ``ok``, ``moved`` or ``absent``, as over the stream.
+    (status, rendered)
+        ``ok``, ``moved`` or, with None, ``absent``, as over the stream.
     """
     tile = TileJob(*job)
     data = get_worker().data
@@ -95,4 +95,4 @@ def render_tile(job: tuple[Any, ...]) -> tuple[str, bytes]:
     try:
         return ("moved" if brick is None else "ok"), render_job(tile, brick, TableCache())
     except BrickAbsent:
-        return "absent", b""
+        return "absent", None

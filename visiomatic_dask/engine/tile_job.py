@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from visiomatic_dask.engine.bricks import BrickRecipe
 from visiomatic_dask.pyramid import Box
-from visiomatic_dask.rendering import TableCache, encode, render_mix, render_plane
+from visiomatic_dask.rendering import Canvas, TableCache, encode, render_mix, render_plane
 
 DIRECT_READ = 32 * 2**20
 """What a worker that does not hold the brick reads of the source for a single tile, at most."""
@@ -52,6 +53,27 @@ class TileJob(NamedTuple):
     look: tuple[Any, ...]
 
 
+class Rendered(NamedTuple):
+    """A tile, and how long each of its stages took, in seconds.
+
+    Attributes
+    ----------
+    data : bytes
+        The encoded tile.
+    read : float
+        Reading the source, where the brick was not at hand.
+    render : float
+        Cutting and styling.
+    encode : float
+        Encoding.
+    """
+
+    data: bytes
+    read: float
+    render: float
+    encode: float
+
+
 @dataclass(frozen=True, slots=True)
 class BrickAbsent(Exception):
     """The worker does not hold the brick, and making the tile from the source would read too much."""
@@ -59,7 +81,9 @@ class BrickAbsent(Exception):
     key: str
 
 
-def render_job(job: TileJob, brick: NDArray[np.float32] | None, tables: TableCache) -> bytes:
+def render_job(
+    job: TileJob, brick: NDArray[np.float32] | None, tables: TableCache, canvas: Canvas | None = None
+) -> Rendered:
     """Cut, style and encode one tile.
 
     Parameters
@@ -70,12 +94,15 @@ def render_job(job: TileJob, brick: NDArray[np.float32] | None, tables: TableCac
         The brick; None where this worker does not hold it. The tile's part of the source is read instead.
     tables : TableCache
         Tables of the looks in use.
+    canvas : Canvas, optional
+        What the picture is drawn on.
 
     Raises
     ------
     BrickAbsent
         If the brick is not here, and reading what the tile needs would take more than `DIRECT_READ`.
     """
+    began = perf_counter()
     plane, top, left = job.plane, job.top, job.left
     if brick is None:
         recipe = _part(job)
@@ -83,13 +110,17 @@ def render_job(job: TileJob, brick: NDArray[np.float32] | None, tables: TableCac
             raise BrickAbsent(job.key)
         brick, top, left = recipe.load(), 0, 0
         plane = min(plane, 0)
+    read = perf_counter()
     look, look_tables = tables.get(job.look)
     shape = (job.rows, job.columns)
     if plane < 0:
-        picture = render_mix(brick, top, left, shape, job.scale, job.offset, look_tables)
+        picture = render_mix(brick, top, left, shape, job.scale, job.offset, look_tables, canvas)
     else:
-        picture = render_plane(brick, plane, top, left, shape, job.low, job.scale[0], job.offset[0], look_tables)
-    return encode(picture, look)
+        scale, offset = job.scale[0], job.offset[0]
+        picture = render_plane(brick, plane, top, left, shape, job.low, scale, offset, look_tables, canvas)
+    rendered = perf_counter()
+    data = encode(picture, look)
+    return Rendered(data, read - began, rendered - read, perf_counter() - rendered)
 
 
 def _part(job: TileJob) -> BrickRecipe:

@@ -49,6 +49,26 @@ class BrickGrid:
         top, left = tile.top // self.rows * self.rows, tile.left // self.columns * self.columns
         return Box(top, left, min(top + self.rows, self.height), min(left + self.columns, self.width))
 
+    def around(self, box: Box) -> list[Box]:
+        """Bricks that surround a rectangle of bricks, as far as it is wide and high; those nearest to its middle first.
+
+        Parameters
+        ----------
+        box : Box
+            Rectangle at this level; bricks that it touches count as inside.
+        """
+        top, bottom = box.top // self.rows, -(-box.bottom // self.rows)
+        left, right = box.left // self.columns, -(-box.right // self.columns)
+        high, wide = bottom - top, right - left
+        found = []
+        for row in range(max(0, top - high), min(bottom + high, -(-self.height // self.rows))):
+            for column in range(max(0, left - wide), min(right + wide, -(-self.width // self.columns))):
+                if not (top <= row < bottom and left <= column < right):
+                    away = math.hypot((2 * row + 1 - top - bottom) / high, (2 * column + 1 - left - right) / wide)
+                    found.append((away, row, column))
+        corners = [(row * self.rows, column * self.columns) for _, row, column in sorted(found)]
+        return [self.box(Box(y, x, y + 1, x + 1)) for y, x in corners]
+
     def plane_range(self, plane: int, count: int) -> tuple[int, int]:
         """First plane, and one past the last, of the brick that holds a plane of a layer with `count` of them."""
         first = plane // self.planes * self.planes

@@ -51,6 +51,7 @@ class APIHandler(BaseHandler):
 
     async def _describe(self, opened: OpenedCube, layer: Layer, what: str) -> None:
         services = self.services
+        self.number_viewer()
         backgrounds, grid = await opened.backgrounds(layer), services.renderer.planner.tiles(layer)
         if what == "obj":
             self.set_header("Content-Type", "text/plain; charset=utf-8")
@@ -79,7 +80,7 @@ class APIHandler(BaseHandler):
         style = await self._style(arguments, opened, layer)
         request = TileRequest(layer, level, row, column, style)
         self.services.styles.put(self.request.uri or "", KnownStyle(opened.cube, layer, style, _DELIVERY))
-        await self.send_picture(request.token, lambda: self.services.renderer.tile(request), _DELIVERY)
+        await self.send_picture(request.token, lambda: self.services.renderer.tile(request, self.viewer), _DELIVERY)
 
     async def _region(self, arguments: Arguments, opened: OpenedCube, layer: Layer) -> None:
         level, box = api_region(arguments, layer)

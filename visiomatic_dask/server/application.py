@@ -47,6 +47,7 @@ class PageHandler(BaseHandler):
             raise HTTPError(404, "the web client is not built here: run `make client`, or install the package with pip")
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Cache-Control", "no-cache")
+        self.number_viewer()
         self.finish(page.read_bytes())
 
 

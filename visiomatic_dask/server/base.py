@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,6 +27,7 @@ from visiomatic_dask.server.responses import (
     picture_headers,
 )
 from visiomatic_dask.server.tile_paths import StyleCache
+from visiomatic_dask.server.viewers import new_viewer, viewer_of
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +64,8 @@ class BaseHandler(RequestHandler):
     """A handler whose errors are JSON and whose answers other origins may read only where the operator says so."""
 
     services: Services
+    _making: asyncio.Future[Picture] | None = None
+    _is_gone = False
 
     def initialize(self, services: Services) -> None:
         """Take the services."""
@@ -118,9 +122,32 @@ class BaseHandler(RequestHandler):
             self.set_status(304)
             self.finish()
             return
-        picture = await self.services.desk.get(token, make)
+        self._making = asyncio.ensure_future(self.services.desk.get(token, make))
+        try:
+            picture = await self._making
+        except asyncio.CancelledError:
+            if self._is_gone:
+                return  # nobody is there to be answered
+            raise
         self._set_headers(picture_headers(token, picture, delivery))
         self.finish(picture.data)
+
+    def on_connection_close(self) -> None:
+        """Stop working on what nobody will see."""
+        self._is_gone = True
+        if self._making is not None:
+            self._making.cancel()
+
+    @property
+    def viewer(self) -> str:
+        """Whom the request is from."""
+        return viewer_of(self.request.headers.get("Cookie"), self.request.server_connection)
+
+    def number_viewer(self) -> None:
+        """Give a browser that has none the number by which its viewer is told from others."""
+        cookie = new_viewer(self.request.headers.get("Cookie"))
+        if cookie is not None:
+            self.set_header("Set-Cookie", cookie)
 
     def _set_headers(self, headers: Mapping[str, str]) -> None:
         for name, value in headers.items():

@@ -15,7 +15,7 @@ from visiomatic_dask.server.query import STYLE_KEYS, resource_style
 from visiomatic_dask.server.responses import Delivery
 from visiomatic_dask.server.tile_paths import KnownStyle
 
-_FORMATS: dict[str, ImageFormat] = {"jpg": "jpeg", "jpeg": "jpeg", "png": "png"}
+_FORMATS: dict[str, ImageFormat] = {"jpg": "jpeg", "jpeg": "jpeg", "png": "png", "webp": "webp"}
 _FARTHEST = 10**9
 
 
@@ -59,6 +59,7 @@ class CubeHandler(_CubeHandler):
         grid = services.renderer.planner.tiles(layer)
         backgrounds = await opened.backgrounds(layer)
         self.set_header("Cache-Control", "no-cache")
+        self.number_viewer()
         self.write_json(describe.describe_cube(opened.cube, layer, backgrounds, grid, services.settings))
 
 
@@ -80,7 +81,7 @@ class TileHandler(_CubeHandler):
         services.renderer.planner.tiles(layer).box(request.level, request.row, request.column)
         delivery = Delivery(image_format, fingerprinted, previews=True)
         services.styles.put(self.request.uri or "", KnownStyle(opened.cube, layer, style, delivery))
-        await self.send_picture(request.token, lambda: services.renderer.tile(request), delivery)
+        await self.send_picture(request.token, lambda: services.renderer.tile(request, self.viewer), delivery)
 
 
 class ValuesHandler(_CubeHandler):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from email.utils import formatdate
 from http.client import responses
 from typing import Any
@@ -22,7 +22,7 @@ class Delivery:
 
     Attributes
     ----------
-    image_format : {"jpeg", "png"}
+    image_format : {"jpeg", "png", "webp"}
         How it is encoded.
     fingerprinted : bool
         Whether the URL holds the fingerprint, so that what it names can never change.
@@ -48,10 +48,21 @@ def cache_headers(token: str, delivery: Delivery) -> dict[str, str]:
 
 def picture_headers(token: str, picture: Picture, delivery: Delivery) -> dict[str, str]:
     """Headers of a picture."""
-    kind = {"Content-Type": MEDIA_TYPES[delivery.image_format]}
+    kind = {"Content-Type": MEDIA_TYPES[delivery.image_format]} | timing_headers(picture)
     if picture.preview and delivery.previews:
         return kind | {"X-Visiomatic-Quality": "preview", "Cache-Control": "no-store"}
     return kind | cache_headers(token, delivery)
+
+
+def timing_headers(picture: Picture) -> dict[str, str]:
+    """Headers that say where the time of a picture went, in ms, as browsers show it (W3C Server Timing)."""
+    if picture.kept:
+        return {"Server-Timing": 'cache;desc="hit"'}
+    if picture.timing is None:
+        return {}
+    queue, read, render, encode = (1000 * seconds for seconds in astuple(picture.timing))
+    stages = f"queue;dur={queue:.2f}, read;dur={read:.2f}, render;dur={render:.2f}, encode;dur={encode:.2f}"
+    return {"Server-Timing": stages}
 
 
 def origin_headers(settings: Settings, origin: str | None) -> dict[str, str]:
@@ -62,7 +73,7 @@ def origin_headers(settings: Settings, origin: str | None) -> dict[str, str]:
     headers = {"Vary": "Origin"}
     if origin is not None and ("*" in allowed or origin in allowed):
         headers["Access-Control-Allow-Origin"] = "*" if "*" in allowed else origin
-        headers["Access-Control-Expose-Headers"] = "ETag, X-Visiomatic-Quality, Retry-After"
+        headers["Access-Control-Expose-Headers"] = "ETag, X-Visiomatic-Quality, Retry-After, Server-Timing"
     return headers
 
 

@@ -36,6 +36,7 @@ from visiomatic_dask.server.responses import (
     picture_headers,
 )
 from visiomatic_dask.server.tile_paths import TilePath
+from visiomatic_dask.server.viewers import viewer_of
 
 logger = logging.getLogger(__name__)
 
@@ -133,9 +134,10 @@ class _Message(HTTPMessageDelegate):
 
     async def _answer(self, request: TileRequest, token: str, delivery: Delivery) -> None:
         services = self._lane.services
+        viewer = viewer_of(self._headers.get("Cookie"), self._server_conn)
 
         def make() -> Awaitable[Picture]:
-            return services.renderer.tile(request)
+            return services.renderer.tile(request, viewer)
 
         try:
             picture = await services.desk.get(token, make)

@@ -19,7 +19,7 @@ from visiomatic_dask.server.responses import Delivery
 _KEY = r"&[^&=%]+(?:=[^&]*)?"
 """A key with an escape in it may be any key, JTL among them: that takes a closer look."""
 _API = re.compile(rf"/api\?(FIF=([^&]+)(?:{_KEY})*?)&JTL=(\d{{1,9}},\d{{1,9}})((?:{_KEY})*)")
-_RESOURCE = re.compile(r"/cubes/(.+)/tiles/(\d{1,9})/(\d{1,9})/(\d{1,9})\.(jpg|jpeg|png)(\?.*)?")
+_RESOURCE = re.compile(r"/cubes/(.+)/tiles/(\d{1,9})/(\d{1,9})/(\d{1,9})\.(jpg|jpeg|png|webp)(\?.*)?")
 _MOST_STYLES = 1024
 
 

@@ -1,0 +1,157 @@
+"""Reading ahead: what a viewer will probably look at next is read while there is nothing better to do.
+
+Around what has come into view, as far as the view is wide and high; or, while someone steps through channels, the same
+place in the next ones. It is little, comes after everything that is waited for, and is given up when the view moves
+elsewhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from visiomatic_dask.engine.bricks import Brick
+from visiomatic_dask.engine.keeper import BrickKeeper
+from visiomatic_dask.engine.planner import Planner, TilePlan
+from visiomatic_dask.engine.requests import TileRequest
+from visiomatic_dask.pyramid import Box
+from visiomatic_dask.rendering import Mono, Style
+
+_SETTLED = 0.1
+"""Seconds after which all bricks of a view have been asked for, once the first one has."""
+_REMEMBERED = 1.0
+"""Seconds for which what was new counts as what is on screen."""
+_STEPS = 2
+"""Channels read ahead while someone steps through them."""
+_MOST_VIEWERS = 256
+
+
+@dataclass(slots=True)
+class View:
+    """What one viewer looks at.
+
+    Attributes
+    ----------
+    request : TileRequest
+        The tile seen last.
+    boxes : deque of (float, Box)
+        Bricks that came into view, and when.
+    channels : deque of int
+        The channels seen last, each once in a row.
+    ahead : set of str
+        Keys of the bricks that are read ahead.
+    """
+
+    request: TileRequest
+    boxes: deque[tuple[float, Box]] = field(default_factory=deque)
+    channels: deque[int] = field(default_factory=lambda: deque(maxlen=3))
+    ahead: set[str] = field(default_factory=set)
+
+    def saw(self, request: TileRequest, box: Box, now: float) -> None:
+        """Note that a tile was asked for, the first one of its brick."""
+        last, self.request = self.request, request
+        if (last.layer.reader.token, last.level) != (request.layer.reader.token, request.level):
+            self.boxes.clear()
+            self.channels.clear()
+        while self.boxes and now - self.boxes[0][0] > _REMEMBERED:
+            self.boxes.popleft()
+        self.boxes.append((now, box))
+        content = request.style.content
+        if not isinstance(content, Mono):
+            self.channels.clear()
+        elif not self.channels or self.channels[-1] != content.channel:
+            self.channels.append(content.channel)
+
+    @property
+    def step(self) -> int:
+        """Channels from one to the next, if the last three were as far apart; else 0."""
+        if len(self.channels) < 3:
+            return 0
+        first, second, third = self.channels
+        return second - first if second - first == third - second else 0
+
+    @property
+    def box(self) -> Box:
+        """Rectangle around the bricks that came into view."""
+        boxes = [box for _, box in self.boxes]
+        return Box(
+            min(box.top for box in boxes),
+            min(box.left for box in boxes),
+            max(box.bottom for box in boxes),
+            max(box.right for box in boxes),
+        )
+
+
+def next_tiles(view: View, planner: Planner) -> Iterator[TileRequest]:
+    """Tiles of which each is the first of a brick that a viewer will probably want, the likeliest first."""
+    request, tile_size = view.request, planner.limits.tile_size
+    layer, content = request.layer, request.style.content
+
+    def at(box: Box, style: Style) -> TileRequest:
+        return replace(request, row=box.top // tile_size, column=box.left // tile_size, style=style)
+
+    if isinstance(content, Mono) and view.step:
+        places = dict.fromkeys(box for _, box in view.boxes)
+        for number in range(1, _STEPS + 1):
+            channel = content.channel + number * view.step
+            if 0 <= channel < layer.channels:
+                style = replace(request.style, content=replace(content, channel=channel))
+                yield from (at(box, style) for box in places)
+        return
+    grid = planner.grid(layer, request.level, None if isinstance(content, Mono) else content)
+    yield from (at(box, request.style) for box in grid.around(view.box))
+
+
+class Prefetcher:
+    """Watches what viewers look at, and has bricks read ahead.
+
+    Parameters
+    ----------
+    planner : Planner
+        Finds the bricks.
+    limit : int
+        Bytes to read ahead for one viewer; 0 for none.
+    """
+
+    def __init__(self, planner: Planner, limit: int) -> None:
+        self._planner = planner
+        self._limit = limit
+        self._views: OrderedDict[str, View] = OrderedDict()
+        self._looking: set[str] = set()
+
+    def forget(self) -> None:
+        """Forget all views: the bricks that were read ahead are gone."""
+        self._views.clear()
+
+    def saw(self, viewer: str, request: TileRequest, plan: TilePlan, keeper: BrickKeeper, workers: int) -> None:
+        """Note that a viewer asks for the first tile of a brick, and look ahead when the view has settled."""
+        if not self._limit or plan.preview:
+            return
+        loop = asyncio.get_running_loop()
+        view = self._views.get(viewer)
+        if view is None:
+            view = self._views[viewer] = View(request)
+            if len(self._views) > _MOST_VIEWERS:
+                self._views.popitem(last=False)
+        view.saw(request, plan.brick.recipe.box, loop.time())
+        if viewer not in self._looking:
+            self._looking.add(viewer)
+            loop.call_later(_SETTLED, self._look_ahead, viewer, view, keeper, workers)
+
+    def _look_ahead(self, viewer: str, view: View, keeper: BrickKeeper, workers: int) -> None:
+        self._looking.discard(viewer)
+        bricks = list(self._affordable(view, workers))
+        keys = {brick.key for brick in bricks}
+        keeper.ahead(bricks, view.ahead - keys)
+        view.ahead = keys
+
+    def _affordable(self, view: View, workers: int) -> Iterator[Brick]:
+        left = self._limit
+        for request in next_tiles(view, self._planner):
+            plan = self._planner.plan(request, workers)
+            left -= plan.brick.recipe.read_cost
+            if left < 0 or plan.preview:
+                return
+            yield plan.brick
