@@ -107,9 +107,11 @@ def visiomatic(*arguments: object) -> list[str]:
 
 
 @contextlib.contextmanager
-def dask_cluster(folder: Path, workers: int, threads: int = 1) -> Iterator[tuple[str, list[Started]]]:
+def dask_cluster(
+    folder: Path, workers: int, threads: int = 1, port: int | None = None
+) -> Iterator[tuple[str, list[Started]]]:
     """Start a scheduler and workers as processes; give its address and the workers."""
-    port = free_port()
+    port = port or free_port()
     address = f"tcp://127.0.0.1:{port}"
     file = folder / "scheduler.json"
     command = dask("scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard", "--scheduler-file", file)

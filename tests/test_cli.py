@@ -182,7 +182,7 @@ def test_serve_on_a_cluster_that_is_there(cube: Path, tmp_path: Path, by_file: b
         command = visiomatic("serve", cube.parent, "--port", 0, "--no-browser", *where)
         with started(command, tmp_path / "log") as server:
             service = service_of(server)
-            assert service.ok("/health").json == {"status": "ok", "workers": 2, "route": "direct"}
+            assert service.ok("/health").json == {"status": "ok", "workers": 2, "route": "direct", "waiting": 0}
             assert service.ok("/api?FIF=sky.fits&CHAN=2&JTL=1,0").body.startswith(b"\xff\xd8")
             assert service.ok("/api?FIF=sky.fits&VAL=1,1").json["values"] == [0, 120_000, 240_000]
             ended(server, signal.SIGTERM)

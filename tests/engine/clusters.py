@@ -25,14 +25,14 @@ WEB = "127.0.0.1:0"
 
 @asynccontextmanager
 async def local_cluster(
-    protocol: str = "tcp", workers: int = 1, plugin: bool = True, **options: Any
+    protocol: str = "tcp", workers: int = 1, plugin: bool = True, profile: bool = False, **options: Any
 ) -> AsyncIterator[tuple[Client, list[Worker]]]:
     """Give a client and the workers; each has two threads."""
     options |= {"protocol": protocol, "n_workers": workers, "threads_per_worker": 2, "processes": False}
     web = {"dashboard_address": WEB, "worker_dashboard_address": WEB, "scheduler_kwargs": {"dashboard": False}}
     if protocol != "inproc":
         options["host"] = "127.0.0.1"
-    with dask.config.set(RECOMMENDED_CONFIG):
+    with dask.config.set(RECOMMENDED_CONFIG | {"distributed.worker.profile.enabled": profile}):
         async with (
             LocalCluster(**options, **web, asynchronous=True, silence_logs=logging.ERROR) as cluster,
             Client(cluster, asynchronous=True, set_as_default=False) as client,

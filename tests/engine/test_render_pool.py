@@ -52,6 +52,59 @@ def test_every_job_comes_back_on_the_loop() -> None:
     assert all(job.error is None for job in jobs)
 
 
+def test_quick_jobs_run_on_the_loop_in_order_and_let_others_in_between() -> None:
+    async def use(pool: RenderPool, done: list[RenderJob]) -> None:
+        turns: list[int] = []
+        here = threading.current_thread()
+
+        def work(number: int) -> int:
+            assert threading.current_thread() is here
+            time.sleep(0.0004)
+            return number
+
+        async def another() -> None:
+            while len(done) < 30:
+                turns.append(len(done))
+                await asyncio.sleep(0)
+
+        for number in range(30):
+            pool.submit(RenderJob(work, (number,), done.append, quick=True))
+        assert done == []  # not before the loop turns
+        await another()
+        assert [job.result for job in done] == list(range(30))
+        assert len(turns) >= 8  # a millisecond a turn
+
+    pooled(2, use)
+
+
+def test_quick_jobs_fail_and_are_dropped_like_others() -> None:
+    async def use(pool: RenderPool, done: list[RenderJob]) -> None:
+        jobs = [RenderJob(lambda d: 4 // d, (divisor,), done.append, quick=True) for divisor in (1, 0, 2, 4)]
+        for job in jobs:
+            pool.submit(job)
+        jobs[2].dropped = True
+        await all_of(done, 3)
+        assert [job.result for job in done] == [4, None, 1]
+        assert isinstance(done[1].error, ZeroDivisionError)
+
+    pooled(1, use)
+
+
+def test_a_profiler_is_told_which_threads_are_at_work() -> None:
+    async def main() -> None:
+        active: dict[int, str] = {}
+        pool = RenderPool(1, asyncio.get_running_loop(), active)
+        seen: list[dict[int, str]] = []
+        done: list[RenderJob] = []
+        pool.submit(RenderJob(lambda: seen.append(dict(active)), (), done.append))
+        await all_of(done, 1)
+        pool.close()
+        assert [list(one.values()) for one in seen] == [["render-tile"]]
+        assert active == {}
+
+    asyncio.run(main())
+
+
 def test_an_error_is_handed_on_and_harms_nobody() -> None:
     async def use(pool: RenderPool, done: list[RenderJob]) -> None:
         for divisor in (1, 0, 2):

@@ -14,10 +14,10 @@ from distributed.comm import Comm
 from distributed.core import Status
 
 from visiomatic_dask import __version__
-from visiomatic_dask.engine.stream import StreamClosed, TileStream
-from visiomatic_dask.engine.tile_job import BrickAbsent
+from visiomatic_dask.engine.stream import Answer, StreamClosed, TileStream
+from visiomatic_dask.engine.tile_job import BrickAbsent, TileJob
 from visiomatic_dask.engine.worker import HANDLER, TileStreamPlugin
-from visiomatic_dask.errors import ClusterError, CubeChanged
+from visiomatic_dask.errors import ClusterError, CubeChanged, Unavailable
 from visiomatic_dask.pyramid import Box
 
 from .. import reference
@@ -29,11 +29,13 @@ both_protocols = pytest.mark.parametrize("protocol", ["tcp", "inproc"])
 
 
 @asynccontextmanager
-async def stream_to(worker: Worker, silence: float = 1.0) -> AsyncIterator[tuple[TileStream, list[int], list[str]]]:
+async def stream_to(
+    worker: Worker, silence: float = 1.0, deadline: float = 20.0
+) -> AsyncIterator[tuple[TileStream, list[int], list[str]]]:
     """Give an open stream, the numbers of front ends it was told, and what it said when it closed."""
     told: list[int] = []
     closed: list[str] = []
-    stream = TileStream(worker.address, silence, 20, told.append, lambda: closed.append("closed"))
+    stream = TileStream(worker.address, silence, deadline, told.append, lambda: closed.append("closed"))
     await stream.open(__version__)
     try:
         yield stream, told, closed
@@ -249,6 +251,105 @@ def test_a_front_end_that_goes_leaves_its_tiles_undone() -> None:
                 await asyncio.sleep(0.01)
 
     with_worker("tcp", use)
+
+
+@both_protocols
+def test_viewers_take_turns(protocol: str) -> None:
+    order: list[int] = []
+
+    async def speak(comm: Comm) -> None:
+        while True:
+            for number, job in await comm.read():
+                order.append(TileJob(*job).top)
+                await comm.write((1, [(number, "ok", (b"x", 0.0, 0.0, 0.0))]))
+
+    async def use(_: Client, worker: Worker) -> None:
+        worker.handlers[HANDLER] = speaking(speak)
+        async with stream_to(worker) as (stream, _told, _closed):
+            greedy = [stream.ask(a_job()._replace(top=number), "greedy") for number in range(40)]
+            modest = [stream.ask(a_job()._replace(top=100 + number), "modest") for number in range(4)]
+            await asyncio.gather(*greedy, *modest)
+        # Eight were under way when the second viewer came, then it was one each
+        assert max(order.index(100 + number) for number in range(4)) <= 8 + 2 * 4
+
+    with_worker(protocol, use)
+
+
+@both_protocols
+def test_what_is_given_up_is_dropped_at_once_and_what_was_not_sent_is_never_sent(protocol: str) -> None:
+    heard: list[tuple[int, bool]] = []
+
+    async def speak(comm: Comm) -> None:
+        while True:
+            heard.extend((number, job is None) for number, job in await comm.read())
+
+    async def use(_: Client, worker: Worker) -> None:
+        worker.handlers[HANDLER] = speaking(speak)
+        async with stream_to(worker, silence=30) as (stream, _told, _closed):
+            asked = [asyncio.ensure_future(stream.ask(a_job())) for _ in range(8)]
+            waiting = [asyncio.ensure_future(stream.ask(a_job())) for _ in range(5)]
+            await asyncio.sleep(0.05)
+            for one in (*waiting, *asked):
+                one.cancel()
+            await asyncio.sleep(0.05)
+        assert heard[:8] == [(number, False) for number in range(8)]
+        assert sorted(heard[8:]) == [(number, True) for number in range(8)]
+
+    with_worker(protocol, use)
+
+
+@both_protocols
+def test_one_late_tile_does_not_make_a_worker_silent(protocol: str) -> None:
+    async def speak(comm: Comm) -> None:
+        while True:
+            answers = [(n, "ok", (b"x", 0.0, 0.0, 0.0)) for n, job in await comm.read() if job and job[3] != 13]
+            await comm.write((1, answers))
+
+    async def use(_: Client, worker: Worker) -> None:
+        worker.handlers[HANDLER] = speaking(speak)
+        async with stream_to(worker, silence=0.3) as (stream, _told, _closed):
+            start = time.monotonic()
+            late = asyncio.ensure_future(stream.ask(a_job()._replace(top=13)))
+            while not late.done():
+                assert (await stream.ask(a_job())).data == b"x"
+                await asyncio.sleep(0.02)
+            with pytest.raises(TimeoutError, match="takes too long over a tile"):
+                await late
+            assert 1.2 <= time.monotonic() - start < 2.5
+
+    with_worker(protocol, use)
+
+
+@both_protocols
+def test_what_waits_longer_than_the_deadline_is_not_sent(protocol: str) -> None:
+    async def speak(comm: Comm) -> None:
+        while True:
+            requests = await comm.read()
+            await asyncio.sleep(0.4)
+            await comm.write((1, [(number, "ok", (b"x", 0.0, 0.0, 0.0)) for number, _ in requests]))
+
+    async def use(_: Client, worker: Worker) -> None:
+        worker.handlers[HANDLER] = speaking(speak)
+        async with stream_to(worker, silence=5, deadline=0.6) as (stream, _told, _closed):
+            results = await asyncio.gather(*(stream.ask(a_job()) for _ in range(40)), return_exceptions=True)
+            refused = [one for one in results if isinstance(one, Unavailable)]
+            assert 8 <= len(refused) <= 24
+            assert len(refused) + sum(isinstance(one, Answer) for one in results) == 40
+
+    with_worker(protocol, use)
+
+
+@both_protocols
+def test_answers_say_where_the_time_went(protocol: str) -> None:
+    async def use(_: Client, worker: Worker) -> None:
+        async with stream_to(worker) as (stream, _told, _closed):
+            start = time.monotonic()
+            answer = await stream.ask(a_job(a_recipe(delay=0.2)))
+            assert 0.2 <= answer.timing.read < 0.4
+            assert min(answer.timing) >= 0
+            assert sum(answer.timing) <= time.monotonic() - start + 0.001
+
+    with_worker(protocol, use)
 
 
 def test_another_version_is_refused_by_name() -> None:

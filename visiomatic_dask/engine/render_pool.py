@@ -1,20 +1,27 @@
-"""The render pool: threads of a worker's own for tiles.
+"""The render pool: what a worker renders tiles with, apart from the threads that run its tasks.
 
-`concurrent.futures` would do, but it costs more than a third of a tile: a lock, a condition and a wake-up of the event
-loop for every single one. Here a thread takes a job, and what is done while the loop is busy goes back to it in one
-piece.
+What takes its time (reading the source, PNG, large tiles) has threads of its own. What is done in less than the
+interpreter takes to pass its lock to another thread and back is done on the event loop, a little in each of its turns:
+docs/decisions/0005 has the measurements.
+
+For the threads `concurrent.futures` would do, but it costs a lock, a condition and a wake-up of the event loop for
+every single tile. Here a thread takes a job, and what is done while the loop is busy goes back to it in one piece.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable, MutableMapping
 from queue import SimpleQueue
+from time import perf_counter
 from typing import Any
 
 ACTIVITY = "render-tile"
 """What a thread at work is called on the dashboard's profile page."""
+_TURN = 0.001
+"""Seconds of rendering in one turn of the loop, after which whatever else waits for it comes first."""
 
 
 class RenderJob:
@@ -26,6 +33,8 @@ class RenderJob:
         What to call.
     done : callable
         Called on the event loop with the job, unless it was dropped before it began.
+    quick : bool
+        Whether it takes a fraction of a millisecond, and no I/O.
     result
         What the call returned.
     error : Exception or None
@@ -34,26 +43,40 @@ class RenderJob:
         Set it to have the job passed over, if it has not begun.
     """
 
-    __slots__ = ("args", "done", "dropped", "error", "function", "result")
+    __slots__ = ("args", "done", "dropped", "error", "function", "quick", "result")
 
-    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...], done: Callable[[RenderJob], None]) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        done: Callable[[RenderJob], None],
+        quick: bool = False,
+    ) -> None:
         self.function = function
         self.args = args
         self.done = done
+        self.quick = quick
         self.result: Any = None
         self.error: Exception | None = None
         self.dropped = False
 
+    def run(self) -> None:
+        """Call the function, and keep what it returned or raised."""
+        try:
+            self.result = self.function(*self.args)
+        except Exception as error:  # noqa: BLE001 - it is handed on to whoever asked
+            self.error = error
+
 
 class RenderPool:
-    """Threads that run jobs and give them back to an event loop.
+    """Runs jobs, in threads or on the event loop, and gives them back on the event loop.
 
     Parameters
     ----------
     threads : int
         How many.
     loop : asyncio.AbstractEventLoop
-        Where ``done`` is called.
+        Where ``done`` is called, and quick jobs are run.
     active : mutable mapping of int to str, optional
         Where threads are entered by their ident while they are at work, for a profiler that samples those.
     """
@@ -64,6 +87,7 @@ class RenderPool:
         self.threads = threads
         self._loop = loop
         self._active = active
+        self._quick: deque[RenderJob] = deque()
         self._queue: SimpleQueue[RenderJob | None] = SimpleQueue()
         self._finished: list[RenderJob] = []
         self._lock = threading.Lock()
@@ -71,13 +95,31 @@ class RenderPool:
             threading.Thread(target=self._run, name=f"visiomatic-tile-{number}", daemon=True).start()
 
     def submit(self, job: RenderJob) -> None:
-        """Queue a job."""
-        self._queue.put(job)
+        """Queue a job; called on the event loop."""
+        if not job.quick:
+            self._queue.put(job)
+            return
+        self._quick.append(job)
+        if len(self._quick) == 1:
+            self._loop.call_soon(self._run_quick)
 
     def close(self) -> None:
         """Let the threads end once they are through with what is queued."""
         for _ in range(self.threads):
             self._queue.put(None)
+
+    def _run_quick(self) -> None:
+        end = perf_counter() + _TURN
+        while self._quick:
+            job = self._quick[0]
+            if not job.dropped:
+                job.run()
+                self._give_back_one(job)
+            self._quick.popleft()
+            if perf_counter() > end:
+                break
+        if self._quick:
+            self._loop.call_soon(self._run_quick)
 
     def _run(self) -> None:
         while (job := self._queue.get()) is not None:
@@ -85,13 +127,9 @@ class RenderPool:
                 continue
             if self._active is not None:
                 self._active[threading.get_ident()] = ACTIVITY
-            try:
-                job.result = job.function(*job.args)
-            except Exception as error:  # noqa: BLE001 - it is handed on to whoever asked
-                job.error = error
-            finally:
-                if self._active is not None:
-                    self._active.pop(threading.get_ident(), None)
+            job.run()
+            if self._active is not None:
+                self._active.pop(threading.get_ident(), None)
             with self._lock:
                 self._finished.append(job)
                 first = len(self._finished) == 1
@@ -103,7 +141,10 @@ class RenderPool:
         with self._lock:
             finished, self._finished = self._finished, []
         for job in finished:
-            try:
-                job.done(job)
-            except Exception as error:  # noqa: BLE001 - the others must be given back all the same
-                self._loop.call_exception_handler({"message": "a render job's callback failed", "exception": error})
+            self._give_back_one(job)
+
+    def _give_back_one(self, job: RenderJob) -> None:
+        try:
+            job.done(job)
+        except Exception as error:  # noqa: BLE001 - the others must be given back all the same
+            self._loop.call_exception_handler({"message": "a render job's callback failed", "exception": error})

@@ -17,6 +17,9 @@ from visiomatic_dask.rendering import Canvas, TableCache, encode, render_mix, re
 DIRECT_READ = 32 * 2**20
 """What a worker that does not hold the brick reads of the source for a single tile, at most."""
 
+_QUICK = 2**16
+"""Pixels of a tile that is rendered in a fraction of a millisecond, in colour too."""
+
 
 class TileJob(NamedTuple):
     """One tile, as it travels.
@@ -51,6 +54,11 @@ class TileJob(NamedTuple):
     scale: tuple[float, ...]
     offset: tuple[float, ...]
     look: tuple[Any, ...]
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether it takes less than a millisecond, once its brick is there: a JPEG of up to 256² pixels or so."""
+        return self.rows * self.columns <= _QUICK and self.look[-1] == "jpeg"
 
 
 class Rendered(NamedTuple):

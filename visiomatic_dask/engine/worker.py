@@ -173,7 +173,8 @@ class _Connection:
             self._done(number, tile, brick is not None, arrived, job)
 
         plugin = self.plugin
-        job = self.jobs[number] = RenderJob(plugin.render, (tile, brick, plugin.tables, plugin.canvas), done)
+        arguments = (tile, brick, plugin.tables, plugin.canvas)
+        job = self.jobs[number] = RenderJob(plugin.render, arguments, done, brick is not None and tile.is_quick)
         plugin.pool.submit(job)
 
     def _done(self, number: int, tile: TileJob, here: bool, arrived: float, job: RenderJob) -> None:

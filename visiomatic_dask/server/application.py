@@ -34,7 +34,14 @@ class HealthHandler(BaseHandler):
             self.set_header("Retry-After", "5")
         status = "ok" if renderer.workers else "no workers"
         self.set_header("Cache-Control", "no-store")
-        self.write_json({"status": status, "workers": renderer.workers, "route": renderer.route})
+        self.write_json(
+            {
+                "status": status,
+                "workers": renderer.workers,
+                "route": renderer.route,
+                "waiting": renderer.waiting,
+            }
+        )
 
 
 class PageHandler(BaseHandler):

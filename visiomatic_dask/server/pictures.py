@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 from visiomatic_dask.engine.requests import Picture
 
@@ -66,7 +65,7 @@ class PictureDesk:
         return made
 
     def _keep(self, token: str, picture: Picture) -> None:
-        self._kept[token] = replace(picture, timing=None, kept=True)
+        self._kept[token] = Picture(picture.data, picture.preview, kept=True)
         self._size += len(picture.data)
         while self._size > self._limit:
             _, oldest = self._kept.popitem(last=False)

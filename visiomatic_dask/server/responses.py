@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from email.utils import formatdate
 from http.client import responses
 from typing import Any
@@ -60,9 +60,11 @@ def timing_headers(picture: Picture) -> dict[str, str]:
         return {"Server-Timing": 'cache;desc="hit"'}
     if picture.timing is None:
         return {}
-    queue, read, render, encode = (1000 * seconds for seconds in astuple(picture.timing))
-    stages = f"queue;dur={queue:.2f}, read;dur={read:.2f}, render;dur={render:.2f}, encode;dur={encode:.2f}"
-    return {"Server-Timing": stages}
+    queue, read, render, encode = picture.timing
+    return {
+        "Server-Timing": f"queue;dur={1000 * queue:.2f}, read;dur={1000 * read:.2f}, "
+        f"render;dur={1000 * render:.2f}, encode;dur={1000 * encode:.2f}"
+    }
 
 
 def origin_headers(settings: Settings, origin: str | None) -> dict[str, str]:

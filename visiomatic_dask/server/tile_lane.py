@@ -13,6 +13,7 @@ import logging
 from collections.abc import Awaitable
 from http.client import responses
 
+from tornado.http1connection import HTTP1Connection
 from tornado.httputil import (
     HTTPConnection,
     HTTPHeaders,
@@ -59,6 +60,7 @@ class TileLane(HTTPServerConnectionDelegate):
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """Take a request."""
+        assert isinstance(request_conn, HTTP1Connection)
         return _Message(self, server_conn, request_conn)
 
     def on_close(self, server_conn: object) -> None:
@@ -84,7 +86,7 @@ class TileLane(HTTPServerConnectionDelegate):
 class _Message(HTTPMessageDelegate):
     """One request."""
 
-    def __init__(self, lane: TileLane, server_conn: object, connection: HTTPConnection) -> None:
+    def __init__(self, lane: TileLane, server_conn: object, connection: HTTP1Connection) -> None:
         self._lane = lane
         self._server_conn = server_conn
         self._connection = connection
@@ -124,13 +126,18 @@ class _Message(HTTPMessageDelegate):
             self._send(200, picture_headers(token, kept, delivery), kept.data)
             return
         self._task = asyncio.get_running_loop().create_task(self._answer(request, token, delivery))
+        # Tornado tells a delegate of a close only as long as the request has not arrived in full.
+        self._connection.set_close_callback(self._drop)
 
-    def on_connection_close(self) -> None:
+    def _drop(self) -> None:
         """Stop working on what nobody will see."""
-        if self._other is not None:
-            self._other.on_connection_close()
         if self._task is not None:
             self._task.cancel()
+
+    def on_connection_close(self) -> None:
+        """Tell whoever else answers that the connection has closed before the request was there."""
+        if self._other is not None:
+            self._other.on_connection_close()
 
     async def _answer(self, request: TileRequest, token: str, delivery: Delivery) -> None:
         services = self._lane.services
