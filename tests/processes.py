@@ -108,9 +108,9 @@ def visiomatic(*arguments: object) -> list[str]:
 
 @contextlib.contextmanager
 def dask_cluster(
-    folder: Path, workers: int, threads: int = 1, port: int | None = None
+    folder: Path, workers: int, threads: int = 1, port: int | None = None, options: Sequence[object] = ()
 ) -> Iterator[tuple[str, list[Started]]]:
-    """Start a scheduler and workers as processes; give its address and the workers."""
+    """Start a scheduler and workers (with more options, if any) as processes; give its address and the workers."""
     port = port or free_port()
     address = f"tcp://127.0.0.1:{port}"
     file = folder / "scheduler.json"
@@ -123,6 +123,7 @@ def dask_cluster(
             one = dask(
                 *("worker", address, "--host", "127.0.0.1", "--no-nanny", "--no-dashboard", "--nthreads", threads),
                 *("--memory-limit", "1GB", "--name", f"w{number}", "--local-directory", folder / f"scratch-{number}"),
+                *options,
             )
             running.append(stack.enter_context(started(one, folder / f"worker-{number}.log")))
         for worker in running:

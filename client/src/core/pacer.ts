@@ -1,7 +1,8 @@
 // Feeding a slow consumer from a fast producer (a slider that is being dragged). Aborting at every move would
 // starve the picture when a round trip takes longer than the moves; queueing would lag. So: while the
 // consumer is busy only the latest value is kept, and it is handed over as soon as the consumer is done, or
-// after `patience` at the latest. An urgent value (the slider was let go) is handed over at once.
+// after `patience` at the latest. The first value waits for `interval` too: what a drag begins with is seldom
+// what it is about. An urgent value (the slider was let go) is handed over at once.
 
 export interface Clock {
   now(): number
@@ -27,7 +28,7 @@ export interface Pacer<T> {
 }
 
 export interface Pace {
-  /** The least time between two hand-overs, in ms. */
+  /** The least time from a value to its hand-over, and between two hand-overs, in ms. */
   interval: number
   /** The longest a value waits for a busy consumer, in ms. */
   patience: number
@@ -38,7 +39,7 @@ export function createPacer<T>(
   pace: Pace,
   clock: Clock = systemClock,
 ): Pacer<T> {
-  let pending: { value: T } | undefined
+  let pending: { value: T; since: number } | undefined
   let timer: number | undefined
   let last = Number.NEGATIVE_INFINITY
   let busy = false
@@ -57,14 +58,14 @@ export function createPacer<T>(
   const schedule = (): void => {
     clear()
     if (pending === undefined) return
-    const due = last + (busy ? pace.patience : pace.interval)
+    const due = Math.max(last + (busy ? pace.patience : pace.interval), pending.since + pace.interval)
     const wait = due - clock.now()
     if (wait <= 0) deliver(pending.value)
     else timer = clock.setTimeout(() => pending && deliver(pending.value), wait)
   }
   return {
     offer(value, urgent) {
-      pending = { value }
+      pending = { value, since: pending?.since ?? clock.now() }
       if (urgent) deliver(value)
       else schedule()
     },

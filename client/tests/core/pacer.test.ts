@@ -38,10 +38,15 @@ describe('pacer', () => {
   const make = (got: number[]) =>
     createPacer<number>((n) => got.push(n), { interval: 100, patience: 1000 }, clock)
 
-  it('hands the first value over at once, then the latest when the consumer is done', () => {
+  it('hands the latest value over after a moment, then the latest when the consumer is done', () => {
     const got: number[] = []
     const pacer = make(got)
+    pacer.offer(0, false)
+    clock.advance(99)
     pacer.offer(1, false)
+    expect(got).toEqual([])
+    clock.advance(1)
+    expect(got).toEqual([1])
     for (let n = 2; n < 10; n += 1) pacer.offer(n, false)
     clock.advance(300)
     expect(got).toEqual([1])
@@ -68,8 +73,11 @@ describe('pacer', () => {
     const got: number[] = []
     const pacer = make(got)
     pacer.offer(1, false)
+    clock.advance(100)
     pacer.offer(2, false)
-    clock.advance(1000)
+    clock.advance(999)
+    expect(got).toEqual([1])
+    clock.advance(1)
     expect(got).toEqual([1, 2])
   })
 
@@ -77,6 +85,7 @@ describe('pacer', () => {
     const got: number[] = []
     const pacer = make(got)
     pacer.offer(1, false)
+    clock.advance(100)
     pacer.offer(2, false)
     pacer.offer(3, true)
     clock.advance(5000)
