@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import shutil
 import tempfile
 import time
@@ -11,16 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
-from distributed import Client, Worker
+from distributed import Client
 
-import visiomatic_dask.engine.worker as worker_module
 from visiomatic_dask import __version__
 from visiomatic_dask.config import load_settings
 from visiomatic_dask.engine.planner import Planner
-from visiomatic_dask.engine.renderer import _tile_job
 from visiomatic_dask.engine.requests import TileRequest
 from visiomatic_dask.engine.routes import DirectRoute
-from visiomatic_dask.engine.tile_job import TileJob, render_job
+from visiomatic_dask.engine.tile_job import Rendered, TileJob, render_job
 from visiomatic_dask.engine.worker import TileStreamPlugin
 from visiomatic_dask.readers import open_cube
 from visiomatic_dask.rendering import Cut, Look, Mono, Style
@@ -44,31 +41,16 @@ ROWS = (
 
 
 class Canned:
-    """Renders the first tile, and answers all others with the same: whatever the worker's own function returns."""
+    """Renders the first tile, and answers all others with the same."""
 
     def __init__(self) -> None:
-        self.result: Any = None
+        self.result: Rendered | None = None
 
-    def __call__(self, *arguments: Any) -> Any:
+    def __call__(self, *arguments: Any) -> Rendered:
+        """Answer a tile."""
         if self.result is None:
             self.result = render_job(*arguments)
         return self.result
-
-
-class _CannedPlugin(TileStreamPlugin):
-    """For a plugin that cannot be told how to render."""
-
-    async def setup(self, worker: Worker) -> None:
-        vars(worker_module)["render_job"] = Canned()
-        await super().setup(worker)
-
-
-def canned_plugin() -> TileStreamPlugin:
-    """Plugin whose workers answer what they have."""
-    told: dict[str, Any] = {"render": Canned()}
-    if told.keys() <= inspect.signature(TileStreamPlugin).parameters.keys():
-        return TileStreamPlugin(__version__, **told)
-    return _CannedPlugin(__version__)
 
 
 def run(scale: Scale) -> Measured:
@@ -94,7 +76,7 @@ def _job(cube: Path) -> TileJob:
     layer, planner = open_cube(cube).layer(), Planner(load_settings())
     columns, rows = planner.tiles(layer).count(0)
     style = Style(Mono(0, Cut(*cuts())), Look())
-    return _tile_job(planner.plan(TileRequest(layer, 0, rows // 2, columns // 2, style), WORKERS), style)
+    return planner.plan(TileRequest(layer, 0, rows // 2, columns // 2, style), WORKERS).job(style)
 
 
 async def _stream(file: Path, workers: Tree, job: TileJob, seconds: float) -> Column:
@@ -104,12 +86,12 @@ async def _stream(file: Path, workers: Tree, job: TileJob, seconds: float) -> Co
         """Nobody keeps bricks here."""
 
     async with Client(scheduler_file=str(file), asynchronous=True, set_as_default=False) as client:
-        await client.register_plugin(canned_plugin())
+        await client.register_plugin(TileStreamPlugin(__version__, render=Canned()))
         route = DirectRoute(client, __version__, load_settings(), ignore, ignore)
         addresses = list((await client.scheduler.identity(n_workers=-1))["workers"])
         if complaint := await route.test(addresses):
             raise MeasurementError(complaint)
-        nbytes = [len((await route.ask(address, job)).data) for address in addresses]  # renders the one tile, too
+        nbytes = [len((await route.ask(address, job, "")).data) for address in addresses]  # renders the one tile, too
         alone = await _press(route, addresses, job, 1, seconds / 4)
         await _press(route, addresses, job, IN_FLIGHT, seconds / 4)
         before, own = workers.processor_seconds(), time.process_time()
@@ -137,7 +119,7 @@ async def _press(route: DirectRoute, workers: list[str], job: TileJob, in_flight
 
     async def ask_on_and_on(worker: str) -> None:
         while (began := time.perf_counter()) < until:
-            await route.ask(worker, job)
+            await route.ask(worker, job, "")
             latencies.append(time.perf_counter() - began)
 
     async with asyncio.TaskGroup() as group:

@@ -51,7 +51,7 @@ def test_everything_that_matters_changes_the_key() -> None:
 
 def test_what_does_not_matter_does_not() -> None:
     # Where a brick lies, and how its pixels are come by, are not what it is
-    assert Brick(replace(PLANE, spread=False)).key == Brick(PLANE).key
+    assert Brick(replace(PLANE, stripe=7)).key == Brick(PLANE).key
     assert Brick(replace(PLANE, reader=replace(READER, delay=1.0))).key == Brick(PLANE).key
 
 
@@ -115,11 +115,11 @@ def test_read_cost_is_what_lies_behind() -> None:
     assert replace(MIXED, preview_read=1000).read_cost == 1000
 
 
-def test_channels_count_in_the_placement_only_where_planes_are_small() -> None:
-    other = replace(PLANE, planes=(3, 6))
+def test_bricks_of_one_level_differ_in_their_stripe_alone() -> None:
+    other = replace(PLANE, planes=(3, 6), stripe=1)
+    assert other.placement.text == PLANE.placement.text == replace(MIXED, level=PLANE.level).placement.text
     assert other.placement != PLANE.placement
-    assert replace(other, spread=False).placement == replace(PLANE, spread=False).placement
-    assert replace(PLANE, spread=False).placement == MIXED.placement
+    assert replace(PLANE, level=5).placement.text != PLANE.placement.text
 
 
 def test_mix_is_the_weighted_sum_of_what_the_cuts_leave() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from visiomatic_dask.config import load_settings
 from visiomatic_dask.engine.bricks import MixBrick, PlaneBrick
+from visiomatic_dask.engine.placement import preferred
 from visiomatic_dask.engine.planner import Planner
 from visiomatic_dask.engine.requests import RegionRequest, TileRequest
 from visiomatic_dask.errors import InvalidRequest
@@ -105,12 +106,22 @@ def test_mix_is_one_brick() -> None:
 
 def test_large_planes_keep_their_channels_together() -> None:
     planner = Planner(load_settings())
-    few = planner.plan(request((3, 20_000, 20_000), 0, 0, 0), 200).brick.recipe
-    many = planner.plan(request((3, 20_000, 20_000), 0, 0, 0), 2).brick.recipe
-    assert isinstance(few, PlaneBrick)
-    assert isinstance(many, PlaneBrick)
-    assert few.spread
-    assert not many.spread
+
+    def stripes(workers: int) -> list[int]:
+        asked = [request((3, 20_000, 20_000), 0, 0, 0, Style(Mono(c, Cut(0, 1)), Look())) for c in range(3)]
+        return [planner.plan(one, workers).brick.recipe.placement.stripe for one in asked]
+
+    assert stripes(2) == [0, 0, 0]  # a plane alone gives two workers enough to do
+    assert stripes(200) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("workers", [2, 3, 5])
+def test_neighbours_go_to_different_workers(workers: int) -> None:
+    planner = Planner(load_settings())
+    names = [f"tcp://node{number}:4000" for number in range(workers)]
+    bands = [planner.plan(request((1, 8192, 8192), 0, row, 3), workers).brick.recipe for row in range(20)]
+    chosen = [preferred(band.placement, names) for band in bands]
+    assert all(len(set(chosen[first : first + workers])) == workers for first in range(20 - workers))
 
 
 def test_what_would_read_too_much_is_a_preview() -> None:

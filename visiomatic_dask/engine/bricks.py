@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visiomatic_dask.cube import Reader
+from visiomatic_dask.engine.placement import Placement
 from visiomatic_dask.pyramid import Box, load_box, load_preview_box
 from visiomatic_dask.rendering import Mix, add_channel
 
@@ -44,7 +45,7 @@ class BrickRecipe(Protocol):
         ...
 
     @property
-    def placement(self) -> str:
+    def placement(self) -> Placement:
         """What the preferred worker is chosen by."""
         ...
 
@@ -78,9 +79,8 @@ class PlaneBrick:
         Rectangle at that level.
     preview_read : int or None
         For a subsample: bytes to read of each plane. None for exact bricks.
-    spread : bool
-        Whether channels count in the placement; not when a plane alone gives every worker enough to do, for then the
-        few channels of a mix had better lie together.
+    stripe : int
+        Its number among its neighbours, for the placement.
     """
 
     reader: Reader
@@ -88,7 +88,7 @@ class PlaneBrick:
     planes: tuple[int, int]
     box: Box
     preview_read: int | None = None
-    spread: bool = True
+    stripe: int = 0
 
     prefix = _PLANE_PREFIX
 
@@ -103,9 +103,9 @@ class PlaneBrick:
         return 4 * (self.planes[1] - self.planes[0]) * self.box.rows * self.box.columns
 
     @property
-    def placement(self) -> str:
-        """Text for the rendezvous hash."""
-        return f"{self.reader.token}|{self.level}|{self.box}" + (f"|{self.planes}" if self.spread else "")
+    def placement(self) -> Placement:
+        """What the preferred worker is chosen by."""
+        return Placement(f"{self.reader.token}|{self.level}", self.stripe)
 
     @property
     def read_cost(self) -> int:
@@ -137,6 +137,8 @@ class MixBrick:
         Channels, cuts and weights.
     preview_read : int or None
         For a subsample: bytes to read over all channels.
+    stripe : int
+        As of `PlaneBrick`.
     """
 
     reader: Reader
@@ -144,6 +146,7 @@ class MixBrick:
     box: Box
     mix: Mix
     preview_read: int | None = None
+    stripe: int = 0
 
     prefix = _MIX_PREFIX
 
@@ -158,9 +161,9 @@ class MixBrick:
         return 12 * self.box.rows * self.box.columns
 
     @property
-    def placement(self) -> str:
-        """Text for the rendezvous hash."""
-        return f"{self.reader.token}|{self.level}|{self.box}"
+    def placement(self) -> Placement:
+        """What the preferred worker is chosen by."""
+        return Placement(f"{self.reader.token}|{self.level}", self.stripe)
 
     @property
     def _channel_read(self) -> int | None:

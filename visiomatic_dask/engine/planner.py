@@ -10,8 +10,9 @@ from visiomatic_dask.config import Settings
 from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine.bricks import Brick, BrickRecipe, MixBrick, PlaneBrick
 from visiomatic_dask.engine.requests import TileRequest
+from visiomatic_dask.engine.tile_job import TileJob
 from visiomatic_dask.pyramid import Box, BrickGrid, BrickLimits, TileGrid, mix_bricks, plane_bricks
-from visiomatic_dask.rendering import Mix, Mono
+from visiomatic_dask.rendering import Mix, Mono, Style
 
 _MOST_PLANS = 4096
 _BRICKS_A_WORKER = 4
@@ -37,6 +38,23 @@ class TilePlan:
     plane: int
     box: Box
     preview: bool
+
+    def job(self, style: Style) -> TileJob:
+        """Make the message that asks a worker for the tile."""
+        scale, offset = style.scale_offset
+        return TileJob(
+            self.brick.key,
+            self.brick.pickled,
+            -1 if isinstance(style.content, Mix) else self.plane,
+            self.box.top,
+            self.box.left,
+            self.box.rows,
+            self.box.columns,
+            style.low,
+            scale,
+            offset,
+            style.look.fields,
+        )
 
 
 class Planner:
@@ -71,7 +89,8 @@ class Planner:
         request : TileRequest
             The tile.
         workers : int
-            How many there are; decides whether the channels of a plane are spread over them.
+            How many there are; decides whether the channels of a plane are spread over them. They are not when a plane
+            alone gives every worker enough to do, for then the few channels of a mix had better lie together.
 
         Raises
         ------
@@ -97,13 +116,21 @@ class Planner:
         if isinstance(content, Mix):
             grid = self.grid(layer, request.level, content)
             box = grid.box(tile)
-            recipe, plane = MixBrick(layer.reader, request.level, box, content, grid.preview_read), 0
+            recipe = MixBrick(layer.reader, request.level, box, content, grid.preview_read, _stripe(grid, box))
+            plane = 0
         else:
             grid = self.grid(layer, request.level)
             box = grid.box(tile)
             planes = grid.plane_range(content.channel, layer.channels)
             bricks_a_plane = -(-grid.width // grid.columns) * -(-grid.height // grid.rows)
-            spread = bricks_a_plane < _BRICKS_A_WORKER * workers
-            recipe = PlaneBrick(layer.reader, request.level, planes, box, grid.preview_read, spread)
+            stripe = _stripe(grid, box)
+            if bricks_a_plane < _BRICKS_A_WORKER * workers:
+                stripe += planes[0] // grid.planes
+            recipe = PlaneBrick(layer.reader, request.level, planes, box, grid.preview_read, stripe)
             plane = content.channel - planes[0]
         return TilePlan(Brick(recipe), plane, tile.within(box), grid.preview_read is not None)
+
+
+def _stripe(grid: BrickGrid, box: Box) -> int:
+    """Return a brick's number along the diagonal of its plane: neighbours to the right and below are one further."""
+    return box.top // grid.rows + box.left // grid.columns

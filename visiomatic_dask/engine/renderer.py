@@ -14,13 +14,12 @@ from visiomatic_dask.engine.admission import Admission
 from visiomatic_dask.engine.cluster import ClusterAddress
 from visiomatic_dask.engine.link import ClusterLink, kept_link
 from visiomatic_dask.engine.measurer import Measurer
-from visiomatic_dask.engine.planner import Planner, TilePlan
+from visiomatic_dask.engine.planner import Planner
 from visiomatic_dask.engine.prefetch import Prefetcher
 from visiomatic_dask.engine.requests import Picture, RegionRequest, TileRequest
 from visiomatic_dask.engine.task_runner import TaskRunner
-from visiomatic_dask.engine.tile_job import TileJob
 from visiomatic_dask.errors import TooLarge, Unavailable
-from visiomatic_dask.rendering import Mix, Style
+from visiomatic_dask.rendering import Mix
 
 _LARGEST_JPEG = 65_500
 """Pixels along a side that libjpeg encodes."""
@@ -113,7 +112,7 @@ class Renderer:
         try:
             if dispatcher.keeper.is_news(plan.brick):
                 self._prefetcher.saw(viewer, request, plan, dispatcher.keeper, workers)
-            answer = await dispatcher.ask(plan, _tile_job(plan, request.style), viewer)
+            answer = await dispatcher.ask(plan, plan.job(request.style), viewer)
             return Picture(answer.data, plan.preview, answer.timing)
         except TimeoutError as error:
             raise Unavailable(f"no worker has answered within {self._settings.deadline:g} s") from error
@@ -165,22 +164,3 @@ class Renderer:
             in_parts=True,
         )
         return Picture(data, preview_read is not None)
-
-
-def _tile_job(plan: TilePlan, style: Style) -> TileJob:
-    scale, offset = style.scale_offset
-    box = plan.box
-    plane = -1 if isinstance(style.content, Mix) else plan.plane
-    return TileJob(
-        plan.brick.key,
-        plan.brick.pickled,
-        plane,
-        box.top,
-        box.left,
-        box.rows,
-        box.columns,
-        style.low,
-        scale,
-        offset,
-        style.look.fields,
-    )
