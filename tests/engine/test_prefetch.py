@@ -62,6 +62,11 @@ def test_the_next_channels_while_one_steps_through_them(channels: tuple[int, ...
     assert {one.row for one in found} <= {3}
 
 
+def test_who_takes_his_time_does_not_step() -> None:
+    assert seen(tile(3, 5), tile(3, 6), tile(3, 7), seconds=1.9).step == 1
+    assert seen(tile(3, 5), tile(3, 6), tile(3, 7), seconds=2.1).step == 0
+
+
 @pytest.mark.parametrize("channels", [(5, 6), (5, 6, 9), (5, 5, 5)])
 def test_no_step_no_channels(channels: tuple[int, ...]) -> None:
     found = list(next_tiles(seen(*(tile(3, channel) for channel in channels)), PLANNER))

@@ -23,6 +23,8 @@ _SETTLED = 0.1
 """Seconds after which all bricks of a view have been asked for, once the first one has."""
 _REMEMBERED = 1.0
 """Seconds for which what was new counts as what is on screen."""
+_STEPPING = 2.0
+"""Seconds within which the next channel follows when someone steps through them."""
 _STEPS = 2
 """Channels read ahead while someone steps through them."""
 _MOST_VIEWERS = 256
@@ -40,6 +42,8 @@ class View:
         Bricks that came into view, and when.
     channels : deque of int
         The channels seen last, each once in a row.
+    stepped : float
+        When the last of them came.
     ahead : set of str
         Keys of the bricks that are read ahead.
     """
@@ -47,6 +51,7 @@ class View:
     request: TileRequest
     boxes: deque[tuple[float, Box]] = field(default_factory=deque)
     channels: deque[int] = field(default_factory=lambda: deque(maxlen=3))
+    stepped: float = 0.0
     ahead: set[str] = field(default_factory=set)
 
     def saw(self, request: TileRequest, box: Box, now: float) -> None:
@@ -62,7 +67,10 @@ class View:
         if not isinstance(content, Mono):
             self.channels.clear()
         elif not self.channels or self.channels[-1] != content.channel:
+            if now - self.stepped > _STEPPING:
+                self.channels.clear()
             self.channels.append(content.channel)
+            self.stepped = now
 
     @property
     def step(self) -> int:
