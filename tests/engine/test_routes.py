@@ -120,6 +120,23 @@ def test_direct_refuses_to_start_without_the_handler() -> None:
     on_cluster(use)
 
 
+def test_a_worker_that_has_just_come_is_waited_for() -> None:
+    """It is a member before its plugins are set up: that must not send every tile through the scheduler for good."""
+
+    async def use(client: Client, _: list[Worker]) -> None:
+        async def set_up() -> None:
+            await asyncio.sleep(1)
+            await client.register_plugin(TileStreamPlugin(__version__))
+
+        coming = asyncio.create_task(set_up())
+        async with renderer_of(client) as renderer:
+            assert renderer.route == "direct"
+            assert (await renderer.tile(requests()[0])).data.startswith(b"\xff\xd8")
+        await coming
+
+    on_cluster(use, plugin=False)
+
+
 def test_a_stream_that_closes_is_opened_again() -> None:
     async def use(client: Client, workers: list[Worker]) -> None:
         async with renderer_of(client, avoid=0.1) as renderer:

@@ -69,7 +69,8 @@ class Dispatcher:
         if self._settings.tile_route == "scheduler":
             return
         direct = DirectRoute(self._client, self._version, self._settings, self._worker_told, self._lost)
-        complaint = await direct.test(self.members.all)
+        # A worker is a member before its plugins are set up: one that has just come is asked a second time.
+        complaint = await direct.test(self.members.all) and await direct.test(self.members.all)
         if complaint is None:
             self.route = direct
             return

@@ -89,8 +89,9 @@ class DirectRoute:
             raise Unreachable(f"{worker}: {error!r}") from error
 
     async def test(self, workers: Iterable[str]) -> str | None:
-        """Open a stream to every worker; return what is wrong, or None when all answer."""
-        results = await asyncio.gather(*(self._open(worker) for worker in workers), return_exceptions=True)
+        """Open a stream to every worker that has none; return what is wrong, or None when all answer."""
+        unknown = [worker for worker in workers if worker not in self._streams]
+        results = await asyncio.gather(*(self._open(worker) for worker in unknown), return_exceptions=True)
         for result in results:
             if isinstance(result, OSError | TimeoutError | ClusterError):
                 return str(result)
