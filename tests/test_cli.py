@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,10 @@ def cube(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("arguments", "words"),
     [
         (["--help"], ["serve", "info", "demo"]),
-        (["serve", "-h"], ["--scheduler", "--scheduler-file", "--port", "--host", "8009", "--no-browser"]),
+        (
+            ["serve", "-h"],
+            ["--scheduler", "--scheduler-file", "--port", "--host", "8009", "--no-browser", "--jobs MIN:MAX"],
+        ),
         (["info", "--help"], ["--json"]),
         (["demo", "--help"], ["--width", "--overwrite"]),
         (["--version"], [__version__]),
@@ -109,6 +113,18 @@ def test_demo(tmp_path: Path) -> None:
         (["--port", "70000"], 2, "70000"),
         (["--scheduler", "tcp://127.0.0.1:1", "--scheduler-file", "x.json"], 2, "exclude each other"),
         (["--scheduler-file", "no-such-file.json"], 1, "is the scheduler running?"),
+        (
+            ["--cluster", "slurm", "--jobs", "1:2", "--scheduler", "tcp://x:1"],
+            2,
+            "--scheduler and --cluster exclude each",
+        ),
+        (["--cluster", "nosuch", "--jobs", "1:2"], 2, "'nosuch' is not 'slurm'"),
+        (["--cluster", "slurm"], 2, "give --jobs MIN:MAX"),
+        (["--jobs", "1:2"], 2, "give --cluster slurm"),
+        (["--cluster", "slurm", "--jobs", "2:1"], 2, "2:1 jobs cannot be held; allowed: MIN:MAX with 1 <= MIN <= MAX"),
+        (["--cluster", "slurm", "--jobs", "0:1"], 2, "0:1 jobs cannot be held"),
+        (["--cluster", "slurm", "--jobs", "a:b"], 2, "'a:b' is no range of jobs; allowed: MIN:MAX"),
+        (["--cluster", "slurm", "--jobs", "3"], 2, "'3' is no range of jobs"),
         (["--store", "no-such-folder"], 2, "not a folder"),
         (["--host", "192.0.2.1", "--port", "0"], 1, "cannot be used"),
     ],
@@ -118,6 +134,54 @@ def test_serve_refuses_in_a_sentence(tmp_path: Path, arguments: list[str], statu
     assert finished.returncode == status
     assert words in finished.stderr
     assert "Traceback" not in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "jobqueue.slurm.cores is not set; allowed: a number of cores for each job"),
+        ({"cores": "many"}, "jobqueue.slurm.cores is 'many'"),
+        ({"cores": 1}, "jobqueue.slurm.memory is not set; allowed: memory for each job"),
+        ({"cores": 1, "memory": "lots"}, "jobqueue.slurm.memory is 'lots'"),
+        ({"cores": 1, "memory": "1GB", "processes": 0}, "jobqueue.slurm.processes is 0"),
+        ({"cores": 1, "memory": "1GB"}, "jobqueue.slurm.interface is not set; allowed: a network interface inside"),
+        ({"cores": 1, "memory": "1GB", "interface": "no0"}, "interface is 'no0', which is not here"),
+        (
+            {"cores": 1, "memory": "1GB", "interface": "lo"},
+            "cannot submit jobs to Slurm: sbatch, squeue, scancel not found",
+        ),
+    ],
+)
+def test_jobs_that_cannot_be_are_refused_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, object], words: str
+) -> None:
+    (tmp_path / "jobqueue.yaml").write_text(json.dumps({"jobqueue": {"slurm": settings}}))
+    monkeypatch.setenv("DASK_CONFIG", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))  # without a Slurm, should there be one
+    finished = run("serve", tmp_path, "--port", 0, "--cluster", "slurm", "--jobs", "1:2")
+    assert finished.returncode == 1
+    assert words in finished.stderr
+    assert "Traceback" not in finished.stderr
+
+
+def test_jobs_need_dask_jobqueue(tmp_path: Path) -> None:
+    absent = "import sys; sys.modules['dask_jobqueue'] = None; from visiomatic_dask.cli import main; main()"
+    command = [
+        sys.executable,
+        "-c",
+        absent,
+        "serve",
+        str(tmp_path),
+        "--port",
+        "0",
+        "--cluster",
+        "slurm",
+        "--jobs",
+        "1:2",
+    ]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert finished.returncode == 1
+    assert finished.stderr.startswith("Error: jobs need dask-jobqueue, which is not installed")
 
 
 def test_port_in_use(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import os
 import sys
 import webbrowser
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import click
@@ -18,8 +18,9 @@ from visiomatic_dask import __version__
 from visiomatic_dask.config import load_settings
 from visiomatic_dask.cube import Cube, Layer
 from visiomatic_dask.demo import write_demo
-from visiomatic_dask.engine.cluster import ClusterAddress
-from visiomatic_dask.errors import VisiomaticError
+from visiomatic_dask.engine.batch import BatchJobs
+from visiomatic_dask.engine.cluster import ClusterAddress, ClusterTarget
+from visiomatic_dask.errors import InvalidSetting, VisiomaticError
 from visiomatic_dask.readers import open_cube
 from visiomatic_dask.server.serve import ServeOptions, run
 from visiomatic_dask.server.serve import serve as serve_until_stopped
@@ -51,6 +52,13 @@ def main() -> None:
     help="Join the cluster whose scheduler wrote this file.",
 )
 @click.option(
+    "--cluster",
+    "batch_system",
+    type=click.Choice(["slurm"]),
+    help="Run the workers as jobs of this batch system, configured as dask-jobqueue is.",
+)
+@click.option("--jobs", metavar="MIN:MAX", help="How many jobs: never fewer than MIN, up to MAX while there is work.")
+@click.option(
     "--store",
     type=click.Path(file_okay=False, writable=True, path_type=Path),
     help="Folder for pyramids. Nothing is written there yet: pyramids are still to come.",
@@ -62,19 +70,19 @@ def serve(
     port: int,
     scheduler: str | None,
     scheduler_file: Path | None,
+    batch_system: Literal["slurm"] | None,
+    jobs: str | None,
     store: Path | None,
     no_browser: bool,
 ) -> None:
     """Serve cubes to web browsers.
 
     Each PATH is a cube, or a folder whose cubes are served by their names below it; without one, the current folder.
-    Without --scheduler or --scheduler-file, a Dask cluster sized to this machine is started.
+    Without --scheduler, --scheduler-file or --cluster, a Dask cluster sized to this machine is started.
     """
-    if scheduler and scheduler_file:
-        raise click.UsageError("--scheduler and --scheduler-file exclude each other")
+    cluster = _cluster(scheduler, scheduler_file, batch_system, jobs)
     if store is not None and not store.is_dir():
         raise click.BadParameter(f"{store} is not a folder", param_hint="--store")
-    cluster = ClusterAddress(scheduler, scheduler_file) if scheduler or scheduler_file else None
     chosen = paths or (Path.cwd(),)
     options = ServeOptions(chosen, host, port, cluster, __version__)
 
@@ -140,6 +148,26 @@ def demo(path: Path, width: int, height: int, channels: int, seed: int, overwrit
         except (OSError, ValueError) as error:
             raise click.ClickException(str(error)) from error
     click.echo(f"{path}: {path.stat().st_size / 1e6:.0f} MB. Look at it with: python -m visiomatic_dask serve {path}")
+
+
+def _cluster(
+    scheduler: str | None, scheduler_file: Path | None, batch_system: Literal["slurm"] | None, jobs: str | None
+) -> ClusterTarget | None:
+    """Find out which cluster is meant; None for an embedded one."""
+    given = {"--scheduler": scheduler, "--scheduler-file": scheduler_file, "--cluster": batch_system}
+    names = [name for name, value in given.items() if value]
+    if len(names) > 1:
+        raise click.UsageError(f"{' and '.join(names)} exclude each other")
+    if batch_system is None:
+        if jobs is not None:
+            raise click.UsageError("--jobs says how many jobs --cluster starts; give --cluster slurm, too")
+        return ClusterAddress(scheduler, scheduler_file) if names else None
+    if jobs is None:
+        raise click.UsageError(f"--cluster {batch_system} has to know how many jobs; give --jobs MIN:MAX, as 1:4")
+    try:
+        return BatchJobs.between(jobs, batch_system)
+    except InvalidSetting as error:
+        raise click.BadParameter(error.message, param_hint="--jobs") from error
 
 
 def _described(cube: Cube) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The cluster: start an embedded one, or join the one that is there.
+"""The cluster: start an embedded one, start jobs, or join the one that is there.
 
 Either way its workers can answer tiles afterwards.
 """
@@ -21,6 +21,7 @@ import distributed
 from distributed import Client, LocalCluster
 
 from visiomatic_dask.config import Settings
+from visiomatic_dask.engine.batch import BatchJobs, batch_cluster
 from visiomatic_dask.engine.worker import TileStreamPlugin
 from visiomatic_dask.errors import ClusterError
 
@@ -57,14 +58,18 @@ class ClusterAddress:
     scheduler_file: Path | None = None
 
 
+ClusterTarget = ClusterAddress | BatchJobs
+
+
 @asynccontextmanager
-async def open_cluster(target: ClusterAddress | None, version: str, settings: Settings) -> AsyncIterator[Client]:
+async def open_cluster(target: ClusterTarget | None, version: str, settings: Settings) -> AsyncIterator[Client]:
     """Give an asynchronous client of a cluster whose workers have the tile plugin.
 
     Parameters
     ----------
-    target : ClusterAddress or None
-        The cluster to join; None starts one on this machine, and ends it afterwards.
+    target : ClusterAddress, BatchJobs or None
+        The cluster to join, or the jobs to start; None starts workers on this machine. What was started is ended
+        afterwards.
     version : str
         Version of this package, which every worker has to have.
     settings : Settings
@@ -73,9 +78,17 @@ async def open_cluster(target: ClusterAddress | None, version: str, settings: Se
     Raises
     ------
     ClusterError
-        If the scheduler cannot be reached, or its workers cannot be used; the message says why.
+        If the scheduler cannot be reached, jobs cannot be started, or workers cannot be used; the message says why.
+    InvalidSetting
+        If the configuration of jobs cannot be used.
     """
-    opened = _embedded() if target is None else _joined(target)
+    match target:
+        case None:
+            opened = _embedded()
+        case BatchJobs():
+            opened = batch_cluster(target, RECOMMENDED_CONFIG)
+        case ClusterAddress():
+            opened = _joined(target)
     async with opened as client:
         try:
             async with asyncio.timeout(_PREPARE_TIMEOUT):

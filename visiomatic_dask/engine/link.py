@@ -11,7 +11,7 @@ from typing import Any
 from distributed import Client
 
 from visiomatic_dask.config import Settings
-from visiomatic_dask.engine.cluster import ClusterAddress, open_cluster
+from visiomatic_dask.engine.cluster import ClusterTarget, open_cluster
 from visiomatic_dask.engine.dispatcher import Dispatcher
 from visiomatic_dask.errors import ClusterError
 
@@ -55,7 +55,7 @@ class ClusterLink:
 
 
 @asynccontextmanager
-async def open_link(target: ClusterAddress | None, version: str, settings: Settings) -> AsyncIterator[ClusterLink]:
+async def open_link(target: ClusterTarget | None, version: str, settings: Settings) -> AsyncIterator[ClusterLink]:
     """Start or join a cluster, and give a link to it; see `visiomatic_dask.engine.cluster.open_cluster`."""
     async with open_cluster(target, version, settings) as client:
         link = ClusterLink(client, version, settings)
@@ -68,7 +68,7 @@ async def open_link(target: ClusterAddress | None, version: str, settings: Setti
 
 @asynccontextmanager
 async def kept_link(
-    target: ClusterAddress | None, version: str, settings: Settings, on_change: Callable[[ClusterLink | None], None]
+    target: ClusterTarget | None, version: str, settings: Settings, on_change: Callable[[ClusterLink | None], None]
 ) -> AsyncIterator[None]:
     """Keep a link to a cluster for as long as the context lasts, however often the cluster goes and comes back.
 

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from visiomatic_dask.config import Settings
 from visiomatic_dask.engine import tasks
 from visiomatic_dask.engine.admission import Admission
-from visiomatic_dask.engine.cluster import ClusterAddress
+from visiomatic_dask.engine.cluster import ClusterTarget
 from visiomatic_dask.engine.link import ClusterLink, kept_link
 from visiomatic_dask.engine.measurer import Measurer
 from visiomatic_dask.engine.planner import Planner
@@ -26,7 +26,7 @@ _LARGEST_JPEG = 65_500
 
 
 @asynccontextmanager
-async def open_renderer(target: ClusterAddress | None, version: str, settings: Settings) -> AsyncIterator[Renderer]:
+async def open_renderer(target: ClusterTarget | None, version: str, settings: Settings) -> AsyncIterator[Renderer]:
     """Start or join a cluster, and give a renderer on it that finds a cluster again which was lost.
 
     See `visiomatic_dask.engine.cluster.open_cluster` for the parameters and for what is raised.

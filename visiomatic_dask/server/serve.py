@@ -17,7 +17,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from visiomatic_dask.config import Settings
-from visiomatic_dask.engine.cluster import ClusterAddress
+from visiomatic_dask.engine.cluster import ClusterTarget
 from visiomatic_dask.engine.renderer import open_renderer
 from visiomatic_dask.errors import InvalidSetting
 from visiomatic_dask.server.application import make_application
@@ -44,8 +44,8 @@ class ServeOptions:
         Interface to listen on.
     port : int
         TCP port; 0 for any free one.
-    cluster : ClusterAddress or None
-        Cluster to join; None for an embedded one.
+    cluster : ClusterAddress, BatchJobs or None
+        Cluster to join, or jobs to start; None for an embedded one.
     version : str
         Version of this package.
     """
@@ -53,7 +53,7 @@ class ServeOptions:
     paths: Sequence[Path]
     host: str
     port: int
-    cluster: ClusterAddress | None
+    cluster: ClusterTarget | None
     version: str
 
 
