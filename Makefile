@@ -11,7 +11,7 @@ DEMO := demo.fits
 # The JIT's cache lives in the tree, where `make clean` finds it, and not in a home that may not be writable.
 export NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba
 
-.PHONY: help env client serve check test test-python test-client bench bench-short browser clean
+.PHONY: help env client serve check test test-python test-client bench bench-short browser slurm clean
 
 help:
 	@echo 'make serve [CUBE=path]   serve a cube (without one: a demo cube) on port $(PORT)'
@@ -60,12 +60,19 @@ browser:
 	        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
 	    else echo 'no Chromium, and no right to install it: the browser tests will be skipped'; fi; }
 
+# Slurm for the tests of clusters: Debian's, likewise. They run its daemons themselves.
+slurm:
+	@PATH="$$PATH:/usr/sbin"; (for program in sbatch slurmctld slurmd munged mungekey; do command -v $$program >/dev/null || exit 1; done) || { \
+	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+	        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurm-wlm slurmctld slurmd slurm-client munge >/dev/null; \
+	    else echo 'no Slurm, and no right to install it: its tests will be skipped'; fi; }
+
 test: test-client test-python
 
 test-client: env
 	$(BIN)/python client/build.py test
 
-test-python: env client browser
+test-python: env client browser slurm
 	$(BIN)/python -m pytest
 
 bench: env client
