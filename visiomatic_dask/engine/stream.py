@@ -24,12 +24,8 @@ logger = logging.getLogger(__name__)
 _TILES_A_THREAD = 4
 """In flight on a worker, for each of its rendering threads. What is beyond waits here, where it can be dropped and
 ordered."""
-
-
 _SLOW = 4.0
-
-_HELLO = 5.0
-"""Seconds within which a worker has to say hello."""
+"""A single tile may take so many times as long as a worker may be silent."""
 
 
 class StreamClosed(Exception):
@@ -81,6 +77,8 @@ class TileStream:
     silence : float
         Seconds after which a worker that owes an answer, and has not given any to anyone here, counts as silent. Then
         everything that waits for it fails at once, so that it can be asked elsewhere.
+    deadline : float
+        Seconds after which a tile that still waits to be sent is not worth sending.
     on_front_ends : callable
         Called with the number of front ends connected to the worker, whenever it tells.
     on_close : callable
@@ -131,7 +129,7 @@ class TileStream:
         comm = await connect(self.address, **connection_args)
         try:
             await comm.write({"op": HANDLER, "reply": False})
-            hello = await asyncio.wait_for(comm.read(), _HELLO)
+            hello = await asyncio.wait_for(comm.read(), self._silence)
         except (OSError, TimeoutError) as error:
             comm.abort()
             raise OSError(f"worker {self.address} does not answer tiles") from error
