@@ -128,7 +128,7 @@ def test_jobs_serve_tiles_and_are_replaced(queue: Slurm, wide_cube: Path, tmp_pa
         service = service_of(server.text)
         assert service.ok(tile(999)).body.startswith(b"\xff\xd8")
         print(f"first tile {time.monotonic() - begun:.1f} s after the command")
-        assert service.ok("/health").json == {"status": "ok", "workers": 1, "route": "direct"}
+        assert service.ok("/health").json == {"status": "ok", "workers": 1, "route": "direct", "waiting": 0}
 
         make_busy(service, 2)
         print(f"second worker {time.monotonic() - begun:.1f} s after the command")
@@ -218,7 +218,7 @@ def test_a_long_queue_is_waited_for(queue: Slurm, wide_cube: Path, tmp_path: Pat
         queue.run("scancel", blocker)
         wait_until(lambda: service.get(tile(0)).status == 200, HEALED)
         print(f"first tile {time.monotonic() - begun:.1f} s after the node was free")
-        assert service.ok("/health").json == {"status": "ok", "workers": 1, "route": "direct"}
+        assert service.ok("/health").json == {"status": "ok", "workers": 1, "route": "direct", "waiting": 0}
         ended(server, signal.SIGINT)
     wait_until(queue.is_idle, 20)
 
