@@ -17,6 +17,7 @@ from visiomatic_dask.config import load_settings
 from visiomatic_dask.engine.cluster import ClusterAddress, open_cluster
 from visiomatic_dask.engine.renderer import open_renderer
 from visiomatic_dask.engine.requests import TileRequest
+from visiomatic_dask.engine.worker import HANDLER
 from visiomatic_dask.errors import ClusterError
 from visiomatic_dask.rendering import Cut, Look, Mono, Style
 
@@ -87,6 +88,21 @@ def test_a_joined_cluster_renders_and_is_left_running() -> None:
                     assert (renderer.workers, renderer.route) == (2, "direct")
                     assert (await renderer.tile(TILE)).data
             assert await client.submit(lambda: 5) == 5
+
+    asyncio.run(main())
+
+
+def test_two_that_join_at_once_both_find_workers_prepared() -> None:
+    """The second one's plugin is there already, sent by the first, but the kernels may still be being compiled."""
+
+    async def main() -> None:
+        async with local_cluster(workers=2, plugin=False) as (client, workers):
+
+            async def join() -> None:
+                async with open_cluster(ClusterAddress(client.scheduler.address), __version__, load_settings()):
+                    assert all(HANDLER in worker.handlers for worker in workers)
+
+            await asyncio.gather(join(), join())
 
     asyncio.run(main())
 

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,11 +19,11 @@ from typing import Any
 
 import dask.config
 import distributed
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Worker
 
 from visiomatic_dask.config import Settings
 from visiomatic_dask.engine.batch import BatchJobs, batch_cluster
-from visiomatic_dask.engine.worker import TileStreamPlugin
+from visiomatic_dask.engine.worker import HANDLER, TileStreamPlugin
 from visiomatic_dask.errors import ClusterError
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ RECOMMENDED_CONFIG: dict[str, Any] = {
 _IN_PROCESS_CORES = 4
 _JOIN_TIMEOUT = 10
 _PREPARE_TIMEOUT = 60
+_LOOK_AGAIN = 0.05
 _LOOPBACK = "127.0.0.1:0"
 
 
@@ -94,9 +96,17 @@ async def open_cluster(target: ClusterTarget | None, version: str, settings: Set
             async with asyncio.timeout(_PREPARE_TIMEOUT):
                 await check_workers(client, version)
                 await client.register_plugin(TileStreamPlugin(version, settings.tile_threads))
+                await client.run(_prepared)
         except TimeoutError as error:
             raise ClusterError(f"not every worker of the cluster has answered within {_PREPARE_TIMEOUT} s") from error
         yield client
+
+
+async def _prepared(dask_worker: Worker) -> None:
+    """Wait where a worker still prepares itself: a plugin that another front end has sent is not waited for by Dask."""
+    deadline = time.monotonic() + _PREPARE_TIMEOUT / 2
+    while HANDLER not in dask_worker.handlers and time.monotonic() < deadline:
+        await asyncio.sleep(_LOOK_AGAIN)
 
 
 @asynccontextmanager
