@@ -6,6 +6,7 @@ import asyncio
 import errno
 import gc
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ class ServeOptions:
         Cluster to join, or jobs to start; None for an embedded one.
     version : str
         Version of this package.
+    reuse_port : bool
+        Whether other processes of this user listen on the same port.
     """
 
     paths: Sequence[Path]
@@ -55,6 +58,27 @@ class ServeOptions:
     port: int
     cluster: ClusterTarget | None
     version: str
+    reuse_port: bool = False
+
+
+def bound_sockets(options: ServeOptions) -> list[socket.socket]:
+    """Listen on the port.
+
+    Raises
+    ------
+    InvalidSetting
+        If the port cannot be used.
+    """
+    try:
+        return bind_sockets(options.port, options.host, reuse_port=options.reuse_port)
+    except OSError as error:
+        raise port_error(options, error) from error
+
+
+def port_error(options: ServeOptions, error: OSError) -> InvalidSetting:
+    """Say why the port cannot be used."""
+    why = "is in use already" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
+    return InvalidSetting(f"port {options.port} of {options.host} {why}; choose another with --port")
 
 
 @asynccontextmanager
@@ -69,11 +93,9 @@ async def running_server(options: ServeOptions, settings: Settings) -> AsyncIter
         If the cluster cannot be used.
     """
     roots = DataRoots(options.paths)
-    try:
-        sockets = bind_sockets(options.port, options.host)
-    except OSError as error:
-        why = "is in use already" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
-        raise InvalidSetting(f"port {options.port} of {options.host} {why}; choose another with --port") from error
+    # A port of our own is taken before anything else. One that others serve from already comes last: the kernel sends
+    # connections to whoever listens, and they would wait here while the others could answer them.
+    sockets = [] if options.reuse_port else bound_sockets(options)
     async with AsyncExitStack() as stack:
         for one in sockets:
             stack.callback(one.close)  # where no server comes to own them; closing twice does no harm
@@ -83,6 +105,7 @@ async def running_server(options: ServeOptions, settings: Settings) -> AsyncIter
             renderer, catalog, PictureDesk(settings.tile_cache), StyleCache(), settings, options.version
         )
         server = HTTPServer(TileLane(make_application(services), services), max_header_size=_LARGEST_HEADER)
+        sockets = sockets or bound_sockets(options)
         server.add_sockets(sockets)
         host, port = sockets[0].getsockname()[:2]
         try:
@@ -98,12 +121,18 @@ def run(main: Coroutine[Any, Any, None]) -> None:
         runner.run(main)
 
 
-async def serve(options: ServeOptions, settings: Settings, ready: Callable[[str], None]) -> None:
-    """Serve until SIGINT or SIGTERM; `ready` is called with the URL once requests are answered."""
+def stop_signals() -> asyncio.Event:
+    """Have SIGINT and SIGTERM set an event."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def serve(options: ServeOptions, settings: Settings, ready: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; `ready` is called with the URL once requests are answered."""
+    stop = stop_signals()
     async with running_server(options, settings) as url:
         # What is alive now stays alive: the collector need not walk through it again and again while tiles go by.
         gc.collect()
