@@ -41,7 +41,7 @@ def cube(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["--help"], ["serve", "info", "demo"]),
         (
             ["serve", "-h"],
-            ["--scheduler", "--scheduler-file", "--port", "--host", "8009", "--no-browser", "--jobs MIN:MAX"],
+            ["--scheduler", "--scheduler-file", "--port", "--host", "8009", "--no-browser", "--jobs MIN:MAX", "--front-ends"],
         ),
         (["info", "--help"], ["--json"]),
         (["demo", "--help"], ["--width", "--overwrite"]),
@@ -125,6 +125,9 @@ def test_demo(tmp_path: Path) -> None:
         (["--cluster", "slurm", "--jobs", "0:1"], 2, "0:1 jobs cannot be held"),
         (["--cluster", "slurm", "--jobs", "a:b"], 2, "'a:b' is no range of jobs; allowed: MIN:MAX"),
         (["--cluster", "slurm", "--jobs", "3"], 2, "'3' is no range of jobs"),
+        (["--front-ends", "0"], 2, "0 is not in the range x>=1"),
+        (["--front-ends", "2", "--scheduler-file", "no-such-file.json"], 1, "is the scheduler running?"),
+        (["--front-ends", "2", "--host", "192.0.2.1", "--port", "0"], 1, "cannot be used"),
         (["--store", "no-such-folder"], 2, "not a folder"),
         (["--host", "192.0.2.1", "--port", "0"], 1, "cannot be used"),
     ],

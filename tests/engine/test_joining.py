@@ -14,7 +14,7 @@ from distributed.security import Security
 
 from visiomatic_dask import __version__
 from visiomatic_dask.config import load_settings
-from visiomatic_dask.engine.cluster import ClusterAddress, open_cluster
+from visiomatic_dask.engine.cluster import ClusterAddress, embedded_shape, open_cluster, shared_cluster
 from visiomatic_dask.engine.renderer import open_renderer
 from visiomatic_dask.engine.requests import TileRequest
 from visiomatic_dask.engine.worker import HANDLER
@@ -105,6 +105,40 @@ def test_two_that_join_at_once_both_find_workers_prepared() -> None:
             await asyncio.gather(join(), join())
 
     asyncio.run(main())
+
+
+def test_an_embedded_cluster_for_several() -> None:
+    async def main() -> None:
+        async with shared_cluster(None, 2) as target:
+            assert target.address is not None
+            assert target.address.startswith("tcp://127.0.0.1:")
+            async with open_renderer(target, __version__, load_settings()) as renderer:
+                assert renderer.route == "direct"
+                assert (await renderer.tile(TILE)).data
+        with pytest.raises(ClusterError, match="no Dask scheduler answers"):
+            async with open_cluster(target, __version__, load_settings()):
+                pass
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("cores", "front_ends", "workers", "threads", "reachable"),
+    [
+        (1, 1, 1, 1, False),
+        (4, 1, 1, 4, False),
+        (4, 2, 1, 4, True),
+        (16, 1, 4, 3, True),
+        (16, 2, 4, 3, True),
+        (16, 7, 3, 3, True),
+        (8, 8, 2, 3, True),
+    ],
+)
+def test_embedded_shape(cores: int, front_ends: int, workers: int, threads: int, reachable: bool) -> None:
+    shape = embedded_shape(cores, front_ends)
+    assert (shape["n_workers"], shape["threads_per_worker"]) == (workers, threads)
+    assert shape["processes"] == (cores > 4)
+    assert ("host" in shape) == reachable
 
 
 def test_embedded_cluster_listens_on_loopback_only() -> None:
