@@ -111,20 +111,22 @@ async def _prepared(dask_worker: Worker) -> None:
 
 
 @asynccontextmanager
-async def shared_cluster(target: ClusterAddress | None, front_ends: int) -> AsyncIterator[ClusterAddress]:
+async def shared_cluster(target: ClusterTarget | None, front_ends: int) -> AsyncIterator[ClusterAddress]:
     """Give a cluster that several processes can join: the one that is there, or one started here.
 
     Parameters
     ----------
-    target : ClusterAddress or None
-        The cluster that is there; None starts one on this machine, and ends it afterwards.
+    target : ClusterAddress, BatchJobs or None
+        The cluster that is there, or the jobs to start; None starts workers on this machine. What was started is ended
+        afterwards.
     front_ends : int
         How many processes are to join it. A cluster that is started here leaves them their share of the cores.
     """
     if isinstance(target, ClusterAddress):
         yield target
         return
-    async with _embedded(front_ends) as client:
+    started = _embedded(front_ends) if target is None else batch_cluster(target, RECOMMENDED_CONFIG)
+    async with started as client:
         yield ClusterAddress(client.scheduler.address)
 
 
