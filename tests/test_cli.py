@@ -41,7 +41,16 @@ def cube(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["--help"], ["serve", "info", "demo"]),
         (
             ["serve", "-h"],
-            ["--scheduler", "--scheduler-file", "--port", "--host", "8009", "--no-browser", "--jobs MIN:MAX", "--front-ends"],
+            [
+                "--scheduler",
+                "--scheduler-file",
+                "--port",
+                "--host",
+                "8009",
+                "--no-browser",
+                "--jobs MIN:MAX",
+                "--front-ends",
+            ],
         ),
         (["info", "--help"], ["--json"]),
         (["demo", "--help"], ["--width", "--overwrite"]),

@@ -55,7 +55,7 @@ def speaking(speak: Callable[[Comm], Awaitable[None]]) -> Callable[..., Awaitabl
     """A handler that says hello like ours, and then does something else."""
 
     async def handler(comm: Comm) -> Status:
-        hello = {"version": __version__, "distributed": "", "threads": 2, "memory_limit": 10**9}
+        hello = {"version": __version__, "distributed": "", "threads": 2, "memory_limit": 10**9, "front_ends": 1}
         await comm.write(hello)
         try:
             await speak(comm)
@@ -348,6 +348,22 @@ def test_answers_say_where_the_time_went(protocol: str) -> None:
             assert 0.2 <= answer.timing.read < 0.4
             assert min(answer.timing) >= 0
             assert sum(answer.timing) <= time.monotonic() - start + 0.001
+
+    with_worker(protocol, use)
+
+
+@both_protocols
+def test_front_ends_hear_of_each_other_at_once(protocol: str) -> None:
+    async def use(_: Client, worker: Worker) -> None:
+        async with stream_to(worker) as (_stream, told, _closed):
+            async with stream_to(worker) as (_other, others, _):
+                async with asyncio.timeout(5):
+                    while told != [1, 2]:
+                        await asyncio.sleep(0.01)
+                assert others == [2]
+            async with asyncio.timeout(5):
+                while told != [1, 2, 1]:
+                    await asyncio.sleep(0.01)
 
     with_worker(protocol, use)
 

@@ -11,8 +11,8 @@ import logging
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -184,12 +184,32 @@ async def _joined(target: ClusterAddress) -> AsyncIterator[Client]:
     try:
         client = Client(**source, **options)
         await client
-    except (OSError, ValueError, TimeoutError, TypeError) as error:  # TypeError: TLS without certificates
+    except BaseException as error:
         if client is not None:
             await client.close()
-        raise ClusterError(f"no Dask scheduler answers at {where} within {_JOIN_TIMEOUT} s: {error}") from error
-    async with client:
+        if isinstance(error, OSError | ValueError | TimeoutError | TypeError):  # TypeError: TLS without certificates
+            raise ClusterError(f"no Dask scheduler answers at {where} within {_JOIN_TIMEOUT} s: {error}") from error
+        raise
+    try:
         yield client
+    finally:
+        with _reconnection_unsaid():
+            await client.close()
+
+
+@contextmanager
+def _reconnection_unsaid() -> Iterator[None]:
+    """Keep Dask from logging, with a traceback, that a client no longer looks for its scheduler: we have ended it."""
+
+    def is_news(record: logging.LogRecord) -> bool:
+        return not (record.exc_info and record.exc_info[0] is asyncio.CancelledError)
+
+    client_logger = logging.getLogger("distributed.client")
+    client_logger.addFilter(is_news)
+    try:
+        yield
+    finally:
+        client_logger.removeFilter(is_news)
 
 
 def _check_scheduler_file(path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 
 from distributed import Client
 
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 _PAUSE = 0.1
 """Between two tries of the last resort, until the deadline."""
+_NEWCOMERS = 5.0
+"""Seconds that a worker may need at the start until it answers: it is a member before its plugins are set up."""
 _UNKNOWN_MEMORY = 2 * 2**30
 """Taken for the memory limit of a worker that has none."""
 
@@ -69,8 +72,9 @@ class Dispatcher:
         if self._settings.tile_route == "scheduler":
             return
         direct = DirectRoute(self._client, self._version, self._settings, self._worker_told, self._lost)
-        # A worker is a member before its plugins are set up: one that has just come is asked a second time.
-        complaint = await direct.test(self.members.all) and await direct.test(self.members.all)
+        end = time.monotonic() + _NEWCOMERS
+        while (complaint := await direct.test(self.members.all)) is not None and time.monotonic() < end:
+            await asyncio.sleep(_PAUSE)
         if complaint is None:
             self.route = direct
             return

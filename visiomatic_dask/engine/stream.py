@@ -143,7 +143,7 @@ class TileStream:
         self.memory_limit = int(hello["memory_limit"])
         self._most = _TILES_A_THREAD * int(hello["threads"])
         self._tasks = [asyncio.create_task(one) for one in (self._write(comm), self._read(comm), self._watch())]
-        self._on_front_ends(1)
+        self._on_front_ends(int(hello["front_ends"]))
 
     async def ask(self, job: TileJob, viewer: str = "") -> Answer:
         """Ask for a tile. A caller that is cancelled has it dropped there too, if it has not begun.

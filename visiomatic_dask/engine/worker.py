@@ -59,8 +59,6 @@ class TileStreamPlugin(WorkerPlugin):
     ----------
     metrics : TileMetrics
         What was done so far.
-    connections : int
-        Front ends that are connected.
     """
 
     idempotent = True  # a second front end finds it there, and must not tear down the first one's streams
@@ -70,7 +68,7 @@ class TileStreamPlugin(WorkerPlugin):
         self.version = version
         self.threads = threads
         self.render = render
-        self.connections = 0
+        self.open: set[_Connection] = set()
 
     async def setup(self, worker: Worker) -> None:
         """Start the rendering threads, compile the kernels, and register the handler."""
@@ -96,16 +94,30 @@ class TileStreamPlugin(WorkerPlugin):
 
     async def serve(self, comm: Comm) -> Status:
         """Answer one front end until it goes: lists of ``(id, job)`` come in, lists of answers go out, in any order."""
-        self.connections += 1
         connection = _Connection(self, comm)
+        self._opened(connection, True)
         try:
             await connection.run()
         except OSError:
             logger.debug("front end %s is gone", comm.peer_address)
         finally:
-            self.connections -= 1
+            self._opened(connection, False)
             connection.close()
         return Status.dont_reply
+
+    @property
+    def connections(self) -> int:
+        """Front ends that are connected."""
+        return len(self.open)
+
+    def _opened(self, connection: _Connection, is_open: bool) -> None:
+        """Count front ends; each of them learns of it at once, for they share what bricks may take."""
+        if is_open:
+            self.open.add(connection)
+        else:
+            self.open.discard(connection)
+        for one in self.open:
+            one.wake.set()
 
     async def serve_bulk(self, comm: Comm, key: str) -> Status:
         """Answer with what is held under a key, in parts; see `visiomatic_dask.engine.bulk`."""
@@ -128,6 +140,7 @@ class TileStreamPlugin(WorkerPlugin):
             "version": metadata.version("visiomatic-dask"),
             "distributed": distributed.__version__,
             "threads": self.pool.threads,
+            "front_ends": self.connections,
             "memory_limit": self.worker.memory_manager.memory_limit or 0,
         }
 
@@ -140,9 +153,11 @@ class _Connection:
         self.comm = comm
         self.ready: list[tuple[Any, ...]] = []
         self.wake = asyncio.Event()
+        self.told = 0
         self.jobs: dict[int, RenderJob] = {}
 
     async def run(self) -> None:
+        self.told = self.plugin.connections
         await self.comm.write(self.plugin.hello)
         writer = asyncio.create_task(self._write())
         try:
@@ -200,8 +215,9 @@ class _Connection:
             await self.wake.wait()
             self.wake.clear()
             ready, self.ready = self.ready, []
-            if ready:
-                await self.comm.write((self.plugin.connections, ready))
+            if ready or self.told != self.plugin.connections:
+                self.told = self.plugin.connections
+                await self.comm.write((self.told, ready))
 
 
 def _pickled(error: Exception) -> bytes:
