@@ -9,14 +9,16 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from . import endurance, history, peer, replay, report, routes, stages, transport, viewport
+from . import endurance, history, peer, replay, report, routes, stages, transport, troubles, viewport
 from .environment import environment
 from .figures import SHORT, Scale
 from .load import MeasurementError
 from .servers import CACHE, KINDS
 
 RESULTS = Path(__file__).with_name("results")
-SECTIONS = {one.SECTION.name: one.SECTION for one in (peer, endurance, viewport, replay, stages, routes, transport)}
+SECTIONS = {
+    one.SECTION.name: one.SECTION for one in (peer, endurance, viewport, replay, troubles, stages, routes, transport)
+}
 
 
 def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, Scale]:

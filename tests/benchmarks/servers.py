@@ -88,7 +88,9 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(kind: str, data: Path, folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[Running]:
+def running(
+    kind: str, data: Path, folder: Path, settings: Mapping[str, str] | None = None, workers: int = WORKERS
+) -> Iterator[Running]:
     """Start a server with an empty cache; stop it and its cluster, by pid, at the end.
 
     Parameters
@@ -101,6 +103,8 @@ def running(kind: str, data: Path, folder: Path, settings: Mapping[str, str] | N
         For logs and whatever the server writes; must not exist.
     settings : mapping, optional
         Environment variables of the server's own process.
+    workers : int
+        Of ``ours-cluster``.
     """
     cache = folder / "cache"
     cache.mkdir(parents=True)
@@ -109,7 +113,7 @@ def running(kind: str, data: Path, folder: Path, settings: Mapping[str, str] | N
         parts: dict[str, int] = {}
         if kind == "ours-cluster":
             file = folder / "scheduler.json"
-            parts = stack.enter_context(cluster_processes(file, folder, cache))
+            parts = stack.enter_context(cluster_processes(file, folder, cache, workers))
         port = _free_port()
         began = time.monotonic()
         if kind == "visiomatic":
@@ -126,12 +130,12 @@ def running(kind: str, data: Path, folder: Path, settings: Mapping[str, str] | N
         _wait_for_answer(server, address + light, folder / "server.log")
         one = Running(address, time.monotonic() - began, Tree(*parts.values()), parts, cache, file)
         if kind == "ours-cluster":
-            _check_health(one)
+            _check_health(one, workers)
         yield one
 
 
 @contextlib.contextmanager
-def cluster_processes(file: Path, folder: Path, cache: Path) -> Iterator[dict[str, int]]:
+def cluster_processes(file: Path, folder: Path, cache: Path, workers: int = WORKERS) -> Iterator[dict[str, int]]:
     """Run a scheduler and workers that keep to loopback, with the settings advised for clusters; give their pids.
 
     Parameters
@@ -142,6 +146,8 @@ def cluster_processes(file: Path, folder: Path, cache: Path) -> Iterator[dict[st
         For logs.
     cache : Path
         For whatever else is written.
+    workers : int
+        How many.
     """
     dask = [sys.executable, "-m", "dask"]
     loopback = ["--host", "127.0.0.1", "--scheduler-file", str(file), "--no-dashboard"]
@@ -153,7 +159,7 @@ def cluster_processes(file: Path, folder: Path, cache: Path) -> Iterator[dict[st
         _wait_for_text(scheduler, "Scheduler at:", folder / "scheduler.log")
         parts["scheduler"] = scheduler.pid
         started = []
-        for number in range(WORKERS):
+        for number in range(workers):
             command = [
                 *dask, "worker", *loopback, "--no-nanny", "--nthreads", "1", "--name", f"worker {number}",
                 "--local-directory", str(folder / f"scratch-{number}"),
@@ -221,10 +227,10 @@ def _environment(cache: Path, ours: bool) -> dict[str, str]:
     return {**kept, "HOME": str(cache), "XDG_CACHE_HOME": str(cache), "TMPDIR": str(cache)}
 
 
-def _check_health(server: Running) -> None:
+def _check_health(server: Running, workers: int) -> None:
     health = json.loads(server.get("/health")[1])
-    if health["workers"] != WORKERS:
-        raise MeasurementError(f"the server sees {health['workers']} workers, not {WORKERS}")
+    if health["workers"] != workers:
+        raise MeasurementError(f"the server sees {health['workers']} workers, not {workers}")
 
 
 def _free_port() -> int:

@@ -15,7 +15,7 @@ from .environment import environment
 from .figures import Column, Measured, Row, Section
 
 ROOT = Path(__file__).parents[2]
-SECTIONS = {"peer", "endurance", "viewport", "replay", "stages", "routes", "transport"}
+SECTIONS = {"peer", "endurance", "viewport", "replay", "troubles", "stages", "routes", "transport"}
 
 
 @pytest.mark.cluster
@@ -34,6 +34,7 @@ def test_short_run(tmp_path: Path) -> None:
             assert figures, name
     assert result["sections"]["peer"]["columns"]["ours"]["mono.tiles_per_second"] > 0
     assert result["sections"]["replay"]["columns"]["ours"]["failed"] == 0
+    assert [figures["failed"] for figures in result["sections"]["troubles"]["columns"].values()] == [0, 0, 0]
     assert "first tile" in finished.stdout
     assert report.BEGIN in page.read_text()
 

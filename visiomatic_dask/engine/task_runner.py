@@ -69,7 +69,7 @@ class TaskRunner:
 
 async def _big_result(client: Client, future: Future) -> Any:
     """Fetch a result straight from a worker that holds it; through the scheduler where none can be reached."""
-    await _finished(future)
+    await finished(future)
     if future.status == "finished":
         holders = await client.scheduler.who_has(keys=[future.key])
         for worker in holders.get(future.key, ()):
@@ -80,7 +80,7 @@ async def _big_result(client: Client, future: Future) -> Any:
     return await future.result()
 
 
-async def _finished(future: Future) -> None:
+async def finished(future: Future) -> None:
     """Wait until a task has finished, well or not, without fetching its result."""
     loop = asyncio.get_running_loop()
     done = asyncio.Event()
