@@ -29,7 +29,9 @@ def test_no_request_fails_while_one_worker_is_killed_and_another_frozen(tmp_path
             actions = losses(parts, SECONDS)
             result = asyncio.run(replay(service.url.rstrip("/"), read_session(), SECONDS, actions=actions))
             os.kill(parts["worker 1"], signal.SIGCONT)
-        print(f"{result.tiles} tiles, p50 {result.p50:.0f} ms, p99 {result.p99:.0f} ms, longest {result.longest:.0f} ms")
+        print(
+            f"{result.tiles} tiles, p50 {result.p50:.0f} ms, p99 {result.p99:.0f} ms, longest {result.longest:.0f} ms"
+        )
         assert workers[0].process.wait(10) == -signal.SIGKILL
         assert result.failures == []
         assert result.failed == 0

@@ -143,6 +143,10 @@ class Prefetcher:
             view = self._views[viewer] = View(request)
             if len(self._views) > _MOST_VIEWERS:
                 self._views.popitem(last=False)
+        if plan.brick.key not in view.ahead and _elsewhere(view.request, request):
+            # What was expected has not come: at once, for what has come instead is being waited for.
+            keeper.ahead((), view.ahead)
+            view.ahead = set()
         view.saw(request, plan.brick.recipe.box, loop.time())
         if viewer not in self._looking:
             self._looking.add(viewer)
@@ -163,3 +167,8 @@ class Prefetcher:
             if left < 0 or plan.preview:
                 return
             yield plan.brick
+
+
+def _elsewhere(before: TileRequest, now: TileRequest) -> bool:
+    """Whether a tile belongs to another picture than the one before it, not to another part of the same."""
+    return (before.layer, before.level, before.style.content) != (now.layer, now.level, now.style.content)
