@@ -17,9 +17,10 @@ from visiomatic_dask import __version__
 from visiomatic_dask.config import load_settings
 from visiomatic_dask.engine.cluster import ClusterAddress, embedded_shape, open_cluster, shared_cluster
 from visiomatic_dask.engine.renderer import open_renderer
-from visiomatic_dask.engine.requests import TileRequest
+from visiomatic_dask.engine.requests import RegionRequest, TileRequest
 from visiomatic_dask.engine.worker import HANDLER
 from visiomatic_dask.errors import ClusterError
+from visiomatic_dask.pyramid import Box
 from visiomatic_dask.rendering import Cut, Look, Mono, Style
 
 from ..processes import free_port, self_signed
@@ -175,6 +176,8 @@ def test_tls(tmp_path: Path) -> None:
                 async with open_renderer(target, __version__, load_settings(tile_route="direct")) as renderer:
                     assert (await renderer.tile(TILE)).data.startswith(b"\xff\xd8")
                     assert renderer.route == "direct"
+                    region = RegionRequest(TILE.layer, 0, Box(0, 0, 60, 50), TILE.style)
+                    assert (await renderer.region(region)).data.startswith(b"\xff\xd8")
                 stranger = dict.fromkeys(f"distributed.comm.tls.{name}" for name in tls)
                 with dask.config.set(stranger), pytest.raises(ClusterError, match="no Dask scheduler answers"):
                     async with open_cluster(target, __version__, load_settings()):
