@@ -36,8 +36,10 @@ class Rate:
 
     Attributes
     ----------
+    good : int
+        Good answers: JPEG with status 200.
     tiles_per_second, processor_ms, bytes_per_tile : float
-        Of good answers: JPEG with status 200. What went into others counts as their cost.
+        Of good answers. What went into others counts as their cost.
     p50, p95, p99, longest : float
         Latency of all answers.
     refused : int
@@ -48,6 +50,7 @@ class Rate:
         Of contrast, that were used up.
     """
 
+    good: int
     tiles_per_second: float
     processor_ms: float
     p50: float
@@ -90,6 +93,7 @@ def press(tree: Tree, address: str, work: Work, connections: int, seconds: float
     if not good:
         raise MeasurementError(f"no good answer at all in {seconds} s from {address}{work.prefix}: {numbers}")
     return Rate(
+        good=good,
         tiles_per_second=good / numbers["seconds"],
         processor_ms=1000 * used / good,
         p50=numbers["p50"],

@@ -21,7 +21,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,7 +89,12 @@ class Running:
 
 @contextlib.contextmanager
 def running(
-    kind: str, data: Path, folder: Path, settings: Mapping[str, str] | None = None, workers: int = WORKERS
+    kind: str,
+    data: Path,
+    folder: Path,
+    settings: Mapping[str, str] | None = None,
+    options: Sequence[str] = (),
+    workers: int = WORKERS,
 ) -> Iterator[Running]:
     """Start a server with an empty cache; stop it and its cluster, by pid, at the end.
 
@@ -103,6 +108,8 @@ def running(
         For logs and whatever the server writes; must not exist.
     settings : mapping, optional
         Environment variables of the server's own process.
+    options : sequence of str, optional
+        More of `serve`, where the server is ours.
     workers : int
         Of ``ours-cluster``.
     """
@@ -120,7 +127,7 @@ def running(
             command = _visiomatic(data, cache, port)
             light = "/client/images/icon-grey.svg"  # not its banner: with the Starlette of today that is a 500
         else:
-            command = _ours(data, port, file)
+            command = [*_ours(data, port, file), *options]
             light = "/health"
         environment = _environment(cache, ours=kind != "visiomatic") | dict(settings or {})
         swept = data if kind == "visiomatic" else None
@@ -129,6 +136,8 @@ def running(
         address = f"http://127.0.0.1:{port}"
         _wait_for_answer(server, address + light, folder / "server.log")
         one = Running(address, time.monotonic() - began, Tree(*parts.values()), parts, cache, file)
+        if kind != "visiomatic":
+            _wait_for_text(server, "Ctrl-C", folder / "server.log")  # the first of several front ends may have answered
         if kind == "ours-cluster":
             _check_health(one, workers)
         yield one

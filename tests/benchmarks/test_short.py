@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from . import endurance, history, peer, report, viewport
+from . import endurance, front_ends, history, peer, report, viewport
 from .environment import environment
 from .figures import Column, Measured, Row, Section
 
 ROOT = Path(__file__).parents[2]
-SECTIONS = {"peer", "endurance", "viewport", "replay", "troubles", "stages", "routes", "transport"}
+SECTIONS = {"peer", "endurance", "viewport", "replay", "troubles", "stages", "routes", "transport", "front-ends"}
 
 
 @pytest.mark.cluster
@@ -35,6 +35,8 @@ def test_short_run(tmp_path: Path) -> None:
     assert result["sections"]["peer"]["columns"]["ours"]["mono.tiles_per_second"] > 0
     assert result["sections"]["replay"]["columns"]["ours"]["failed"] == 0
     assert [figures["failed"] for figures in result["sections"]["troubles"]["columns"].values()] == [0, 0, 0]
+    assert set(result["sections"]["front-ends"]["columns"]) == {"ours, 1", "ours, 2"}
+    assert result["sections"]["front-ends"]["columns"]["ours, 2"]["front_ends_ms"] > 0
     assert "first tile" in finished.stdout
     assert report.BEGIN in page.read_text()
 
@@ -96,6 +98,19 @@ def test_bars_of_the_viewport_take_what_could_be_measured() -> None:
     assert [bar.met for bar in viewport.bars({"ours": column})] == [True, True, True]
     column |= {"cold.all_s": 2.0, "cold.below_mb": 40.0, "cold.right_mb": 0.0, "cold.demanded_mb": 48.0}
     assert [bar.met for bar in viewport.bars({"ours": column})] == [True, True, True, False, False, True, False]
+
+
+def test_bars_of_front_ends_take_what_was_measured() -> None:
+    columns = {"ours-cluster, 1": {"processor_ms": 0.8}, "ours-cluster, 2": {"processor_ms": 0.83}}
+    assert [bar.met for bar in front_ends.bars(columns)] == [True]
+    columns["ours-cluster, 2"]["processor_ms"] = 0.85
+    assert [bar.met for bar in front_ends.bars(columns)] == [False]
+    assert front_ends.bars({"ours, 1": {"processor_ms": 0.6}}) == []
+
+
+def test_throughput_on_more_cores() -> None:
+    assert front_ends.throughput(16, 0.5, 0.5) == (8, 16_000)
+    assert front_ends.throughput(2, 0.1, 1.0) == (1, 1_000)
 
 
 def before(time: float, scale: dict[str, Any], **machine: Any) -> dict[str, Any]:
