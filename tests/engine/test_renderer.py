@@ -218,6 +218,21 @@ def test_too_many_tiles_at_once_are_refused() -> None:
     on_cluster(use)
 
 
+def test_too_many_measurements_at_once_are_refused() -> None:
+    layer = layer_of(MadeUp((1, 600, 600), delay=0.05))
+
+    async def use(client: Any, _: Any) -> None:
+        async with renderer_of(client) as renderer:
+            asked = [renderer.measure.values(layer, None, number, 0) for number in range(300)]
+            results = await asyncio.gather(*asked, return_exceptions=True)
+            refused = [one for one in results if isinstance(one, Unavailable)]
+            assert len(refused) == 44
+            assert "256 regions and measurements are under way already" in refused[0].message
+            assert await renderer.measure.values(layer, None, 5, 0)  # there is room again
+
+    on_cluster(use)
+
+
 def test_deadline() -> None:
     layer = layer_of(MadeUp((1, 64, 64), delay=3))
     style = Style(Mono(0, Cut(0, 90)), PNG)

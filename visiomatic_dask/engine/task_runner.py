@@ -18,6 +18,8 @@ from visiomatic_dask.errors import Unavailable
 logger = logging.getLogger(__name__)
 
 _PRIORITY = 50
+_MOST = 256
+"""Tasks that one front end has under way at most."""
 
 
 class TaskRunner:
@@ -34,6 +36,7 @@ class TaskRunner:
     def __init__(self, link: Callable[[], ClusterLink], deadline: float) -> None:
         self._link = link
         self._deadline = deadline
+        self._under_way = 0
 
     async def run(self, function: Callable[..., Any], *args: Any, key: str, in_parts: bool = False) -> Any:
         """Run a task and fetch its result; those who ask for the same key at the same time share it.
@@ -50,11 +53,16 @@ class TaskRunner:
         Raises
         ------
         Unavailable
-            If there is no worker, or none is done before the deadline.
+            If there is no worker, none is done before the deadline, or too much is under way already.
         """
         link = self._link()
+        if self._under_way >= _MOST:
+            raise Unavailable(
+                f"{self._under_way} regions and measurements are under way already; try again in a moment"
+            )
         if not link.dispatcher.members.all:
             raise Unavailable("the cluster has no workers at the moment", retry_after=5)
+        self._under_way += 1
         future = link.client.submit(function, *args, key=key, priority=_PRIORITY)
         try:
             async with asyncio.timeout(self._deadline):
@@ -64,6 +72,7 @@ class TaskRunner:
         except (CancelledError, KilledWorker, OSError) as error:  # Dask's cancellation, not asyncio's
             raise Unavailable("the cluster was lost while it worked on this; try again in a moment") from error
         finally:
+            self._under_way -= 1
             future.release()
 
 
