@@ -137,7 +137,7 @@ def test_the_same_bytes_from_shared_bricks(tmp_path: Path, wide_cube: Path) -> N
         first, second = several.pids
         assert connected(client) == {2}  # all workers know of both, which share what may be held
         for pid in (first, second):
-            assert several.ask(pid, "/health").json == {"status": "ok", "workers": 2, "route": "direct"}
+            assert several.ask(pid, "/health").json == {"status": "ok", "workers": 2, "route": "direct", "waiting": 0}
         assert [several.ask(first, path).compared for path in TILES] == expected
         loaded = client.run_on_scheduler(held_bricks)
         assert loaded
