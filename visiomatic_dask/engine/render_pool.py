@@ -1,6 +1,6 @@
 """The render pool: what a worker renders tiles with, apart from the threads that run its tasks.
 
-What takes its time (reading the source, PNG, large tiles) has threads of its own. What is done in less than the
+What takes its time (reading the source, colour, PNG, large tiles) has threads of its own. What is done in less than the
 interpreter takes to pass its lock to another thread and back is done on the event loop, a little in each of its turns:
 docs/decisions/0005 has the measurements.
 

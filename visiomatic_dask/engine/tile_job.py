@@ -17,9 +17,6 @@ from visiomatic_dask.rendering import Canvas, TableCache, encode, render_mix, re
 DIRECT_READ = 32 * 2**20
 """What a worker that does not hold the brick reads of the source for a single tile, at most."""
 
-_QUICK = 2**16
-"""Pixels of a tile that is rendered in a fraction of a millisecond, in colour too."""
-
 
 class TileJob(NamedTuple):
     """One tile, as it travels.
@@ -41,6 +38,8 @@ class TileJob(NamedTuple):
         Of `visiomatic_dask.rendering.Style`: one of each for a plane, three for a mix.
     look : tuple
         The fields of the `visiomatic_dask.rendering.Look`.
+    quick : bool
+        Whether it is rendered in a fraction of a millisecond, once its brick is there.
     """
 
     key: str
@@ -54,11 +53,7 @@ class TileJob(NamedTuple):
     scale: tuple[float, ...]
     offset: tuple[float, ...]
     look: tuple[Any, ...]
-
-    @property
-    def is_quick(self) -> bool:
-        """Whether it takes less than a millisecond, once its brick is there: a JPEG of up to 256² pixels or so."""
-        return self.rows * self.columns <= _QUICK and self.look[-1] == "jpeg"
+    quick: bool = False
 
 
 class Rendered(NamedTuple):

@@ -189,7 +189,7 @@ class _Connection:
 
         plugin = self.plugin
         arguments = (tile, brick, plugin.tables, plugin.canvas)
-        job = self.jobs[number] = RenderJob(plugin.render, arguments, done, brick is not None and tile.is_quick)
+        job = self.jobs[number] = RenderJob(plugin.render, arguments, done, brick is not None and tile.quick)
         plugin.pool.submit(job)
 
     def _done(self, number: int, tile: TileJob, here: bool, arrived: float, job: RenderJob) -> None:
