@@ -12,6 +12,7 @@ import pytest
 
 from visiomatic_dask.engine.renderer import Renderer
 from visiomatic_dask.engine.requests import TileRequest
+from visiomatic_dask.engine.residency import State
 from visiomatic_dask.errors import Unavailable
 from visiomatic_dask.readers import open_cube
 from visiomatic_dask.rendering import Cut, Look, Mix, Mono, Style
@@ -106,6 +107,35 @@ def test_frozen_before_any_brick_is_made(tmp_path: Path, wide_cube: Path) -> Non
         slowest = lose_one(wide_cube, address, frozen(workers[0]), after=0, warm=0)
         print(f"frozen at once: slowest tile {slowest:.2f} s, all in {time.monotonic() - start:.1f} s")
         assert slowest < 15
+        workers[0].process.send_signal(signal.SIGCONT)
+
+
+def test_bricks_of_a_frozen_worker_are_made_elsewhere_though_nobody_waits(tmp_path: Path, wide_cube: Path) -> None:
+    """Bricks that never come would take the places of those that could, of which there is a bounded number."""
+
+    async def main(address: str, worker: Started) -> None:
+        layer = open_cube(wide_cube).layer()
+        styles = [Style(Mono(channel, Cut(50, 150)), Look()) for channel in range(4)]
+        requests = [TileRequest(layer, 0, row, 0, style) for style in styles for row in range(8)]
+        async with renderer_on(address, prefetch=0) as renderer:
+            frozen(worker)()
+            asked = [asyncio.ensure_future(renderer.tile(request)) for request in requests]
+            await asyncio.sleep(0.3)
+            for one in asked:
+                one.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+            assert renderer._link is not None
+            residency = renderer._link.dispatcher.keeper.residency
+            begun = [plan.brick.key for plan in (renderer.planner.plan(one, 2) for one in requests)]
+            begun = [key for key in begun if residency.state(key) is not None]
+            assert State.ARRIVING in {residency.state(key) for key in begun}
+            await asyncio.gather(*(renderer.tile(request) for request in requests[-8:]))
+            async with asyncio.timeout(20):
+                while {residency.state(key) for key in begun} != {State.RESIDENT}:
+                    await asyncio.sleep(0.05)
+
+    with dask_cluster(tmp_path, 2) as (address, workers):
+        asyncio.run(main(address, workers[0]))
         workers[0].process.send_signal(signal.SIGCONT)
 
 

@@ -163,6 +163,7 @@ class Dispatcher:
         except Unreachable as unreachable:
             logger.info("passing over a worker: %s", unreachable)
             self.members.suspect(worker)
+            self.keeper.forsake(worker)
             return None
         except BrickAbsent:
             answer = None

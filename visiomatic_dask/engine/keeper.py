@@ -133,6 +133,15 @@ class BrickKeeper:
         if workers and not any(worker in usable for worker in workers):
             self.carry_out(self.residency.abandoned(brick.key))
 
+    def forsake(self, worker: str) -> None:
+        """Have everything that a worker was to make, and has not made yet, made elsewhere.
+
+        Whether somebody waits for it or not: what never comes would take the place of what could.
+        """
+        for key in [key for key, sent_to in self._sent_to.items() if sent_to == worker]:
+            if self.residency.state(key) is State.ARRIVING:
+                self.carry_out(self.residency.abandoned(key))
+
     def carry_out(self, instructions: Iterable[Instruction]) -> None:
         """Carry out what the residency table says."""
         loop = asyncio.get_running_loop()
@@ -140,7 +149,9 @@ class BrickKeeper:
             match one:
                 case Submit():
                     if not self._to_submit:
-                        loop.call_soon(self._submit)  # what is wanted in this turn of the loop goes together
+                        # What is wanted in this turn of the loop goes together; and not in the next one, in which Dask
+                        # lets go of what is released in this: a key must be let go of before it is submitted anew.
+                        loop.call_soon(loop.call_soon, self._submit)
                     self._to_submit.append(one)
                 case Locate(key, delay):
                     loop.call_later(delay, self._locate_soon, key)
