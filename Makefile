@@ -17,7 +17,7 @@ help:
 	@echo 'make serve [CUBE=path]   serve a cube (without one: a demo cube) on port $(PORT)'
 	@echo 'make test                run all tests: Python, TypeScript, browser'
 	@echo 'make check               linters, types, layers'
-	@echo 'make bench               measure, beside VisiOmatic 3 and alone, and write docs/performance.md (28 minutes)'
+	@echo 'make bench               measure, beside VisiOmatic 3 and alone, and write docs/performance.md (20 minutes)'
 	@echo 'make bench-short         see that the benchmarks work'
 	@echo 'make env                 the environment alone, in $(VENV)'
 	@echo 'make client              the web client alone'
