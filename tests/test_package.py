@@ -12,7 +12,7 @@ import pytest
 
 import visiomatic_dask
 from visiomatic_dask.cube import Reader
-from visiomatic_dask.readers.fits_reader import FITSReader
+from visiomatic_dask.readers.raw_reader import RawReader
 
 PACKAGES = [
     "visiomatic_dask",
@@ -61,9 +61,9 @@ def test_entry_points_exist() -> None:
 
 def test_readers_are_readers() -> None:
     names = {name for name in vars(Reader) if not name.startswith("_")}
-    assert names >= {"shape", "dtype", "fingerprint", "token", "source_itemsize", "read"}
-    annotated = set(getattr(FITSReader, "__annotations__", {}))
-    assert all(hasattr(FITSReader, name) or name in annotated for name in names)
+    assert names >= {"shape", "dtype", "fingerprint", "token", "source_itemsize", "chunks", "read"}
+    annotated = set(getattr(RawReader, "__annotations__", {}))
+    assert all(hasattr(RawReader, name) or name in annotated for name in names)
 
 
 def test_pure_layers_import_neither_distributed_nor_tornado() -> None:

@@ -39,6 +39,10 @@ class FakeReader:
         return self.array.itemsize
 
     @property
+    def chunks(self) -> tuple[int, ...]:
+        return (1,) * self.array.ndim
+
+    @property
     def bytes_read(self) -> int:
         return sum(window.size for window in self.windows) * self.array.itemsize
 

@@ -47,12 +47,25 @@ class ReaderContract(ABC):
     def on_truncated(self, source: Source, path: Path) -> Reader:
         """Cut a copy of the file within the pixels of the layer; return a reader that takes it for the whole file."""
 
+    def copy_files(self, source: Source, folder: Path) -> Path:
+        """Copy all that the cube consists of into a folder; return the path that opens it."""
+        path = folder / source.path.name
+        if source.path.is_dir():
+            shutil.copytree(source.path, path)
+        else:
+            shutil.copy(source.path, path)
+        return path
+
+    def witness(self, copy: Source) -> Path:
+        """The file whose replacement shows that the cube was replaced."""
+        return copy.path
+
     @pytest.fixture
     def copy(self, source: Source, tmp_path: Path) -> Source:
-        """A copy of the file, to be changed."""
-        path = tmp_path / "folder" / source.path.name
-        path.parent.mkdir()
-        shutil.copy(source.path, path)
+        """A copy of the cube, to be changed."""
+        folder = tmp_path / "folder"
+        folder.mkdir()
+        path = self.copy_files(source, folder)
         return Source(path, self.reopen(source, path), source.pixels)
 
     def test_describes_itself(self, source: Source) -> None:
@@ -62,6 +75,8 @@ class ReaderContract(ABC):
         assert reader.dtype == source.pixels.dtype.newbyteorder("=")
         assert reader.dtype.isnative
         assert 1 <= reader.source_itemsize <= 8
+        assert len(reader.chunks) == len(reader.shape)
+        assert all(1 <= chunk for chunk in reader.chunks)
         assert reader.fingerprint in reader.token
 
     @given(data=st.data())
@@ -140,10 +155,11 @@ class ReaderContract(ABC):
     def test_replaced_between_two_reads(self, copy: Source) -> None:
         whole = Window.whole(copy.reader.shape)
         np.testing.assert_array_equal(copy.reader.read(whole), copy.pixels)
-        other = copy.path.with_suffix(".new")
-        shutil.copy(copy.path, other)
-        os.utime(other, ns=(0, copy.path.stat().st_mtime_ns + 1))
-        other.replace(copy.path)
+        witness = self.witness(copy)
+        other = witness.with_suffix(".new")
+        shutil.copy(witness, other)
+        os.utime(other, ns=(0, witness.stat().st_mtime_ns + 1))
+        other.replace(witness)
         with pytest.raises(CubeChanged, match=copy.path.name) as caught:
             copy.reader.read(whole)
         assert str(copy.path.parent) not in str(caught.value)
@@ -154,19 +170,21 @@ class ReaderContract(ABC):
         np.testing.assert_array_equal(again.read(whole), copy.pixels)
 
     def test_grown_between_two_reads(self, copy: Source) -> None:
-        times = copy.path.stat()
-        with copy.path.open("ab") as file:
+        witness = self.witness(copy)
+        times = witness.stat()
+        with witness.open("ab") as file:
             file.write(bytes(2880))
-        os.utime(copy.path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        os.utime(witness, ns=(times.st_atime_ns, times.st_mtime_ns))
         with pytest.raises(CubeChanged):
             copy.reader.read(Window.whole(copy.reader.shape))
 
     @pytest.mark.parametrize("folder_too", [False, True])
     def test_removed(self, copy: Source, folder_too: bool) -> None:
-        copy.path.unlink()
+        witness = self.witness(copy)
+        witness.unlink()
         if folder_too:  # and a file where the folder was: another errno
-            copy.path.parent.rmdir()
-            copy.path.parent.touch()
+            shutil.rmtree(witness.parent)
+            witness.parent.touch()
         with pytest.raises(CubeChanged, match="no longer there"):
             copy.reader.read(Window.whole(copy.reader.shape))
 
@@ -175,9 +193,17 @@ class ReaderContract(ABC):
         with pytest.raises(UnreadableCube, match=copy.path.name):
             reader.read(Window.whole(reader.shape))
 
+    def test_emptied(self, copy: Source) -> None:
+        os.truncate(self.witness(copy), 0)
+        with pytest.raises(CubeChanged):
+            copy.reader.read(Window.whole(copy.reader.shape))
+        with pytest.raises(UnreadableCube):
+            self.reopen(copy, copy.path)
+
     def test_permission_denied(self, copy: Source) -> None:
-        copy.path.chmod(0)
-        if os.access(copy.path, os.R_OK):
+        witness = self.witness(copy)
+        witness.chmod(0)
+        if os.access(witness, os.R_OK):
             pytest.skip("root may read everything")
         with pytest.raises(UnreadableCube, match="cannot be read"):
             copy.reader.read(Window.whole(copy.reader.shape))

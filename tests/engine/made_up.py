@@ -47,6 +47,10 @@ class MadeUp:
     def source_itemsize(self) -> int:
         return 4
 
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        return (1,) * len(self.shape)
+
     def read(self, window: Window) -> NDArray[np.float32]:
         time.sleep(self.delay)
         if self.error is not None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.readers.fits_files import CASES, image
 from visiomatic_dask.errors import CubeNotFound, UnreadableCube, UnsupportedFormat
-from visiomatic_dask.readers import FORMATS, format_of, open_cube
+from visiomatic_dask.readers import Place, format_of, formats, open_cube
 
 PLAIN = image(np.zeros((2, 3), np.float32), -32, {})
 
@@ -20,7 +20,7 @@ PLAIN = image(np.zeros((2, 3), np.float32), -32, {})
 def test_content_counts_not_the_name(tmp_path: Path) -> None:
     path = tmp_path / "picture.png"
     path.write_bytes(PLAIN)
-    assert format_of(path) is FORMATS[0]
+    assert format_of(Place.look(path)) is formats()[0]
     assert open_cube(path).layers[0].shape == (2, 3)
 
 
@@ -49,16 +49,16 @@ def test_name_is_the_callers(tmp_path: Path) -> None:
 def test_unknown_says_what_it_is_and_what_can_be_opened(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "cube.fits"
     path.write_bytes(content)
-    assert format_of(path) is None
+    assert format_of(Place.look(path)) is None
     with pytest.raises(UnsupportedFormat, match=reason) as caught:
         open_cube(path)
-    assert FORMATS[0].description in str(caught.value)
+    assert formats()[0].description in str(caught.value)
 
 
 def test_empty_missing_folder(tmp_path: Path) -> None:
     empty = tmp_path / "empty.fits"
     empty.touch()
-    assert format_of(empty) is None
+    assert format_of(Place.look(empty)) is None
     with pytest.raises(UnreadableCube, match=r"empty\.fits is empty"):
         open_cube(empty)
     with pytest.raises(CubeNotFound, match=r"none\.fits: there is no such file") as caught:

@@ -1,20 +1,25 @@
-"""What a cube is: layers, axes, windows, world coordinates, fingerprints."""
+"""What a cube is: layers, axes, windows, world coordinates, and the files behind them."""
 
 from visiomatic_dask.cube.axes import Axis
-from visiomatic_dask.cube.cube import Cube, Layer
-from visiomatic_dask.cube.fingerprint import SourceFile
+from visiomatic_dask.cube.cube import Cube, Layer, LayerLevel, PlaneStatistics
 from visiomatic_dask.cube.reader import Reader
+from visiomatic_dask.cube.source import ByteSource, Source, SourceFile, SourceGroup
 from visiomatic_dask.cube.wcs import LayerWCS, SkyPosition, cd_matrix
 from visiomatic_dask.cube.window import Window, plane_window
 
 __all__ = [
     "Axis",
+    "ByteSource",
     "Cube",
     "Layer",
+    "LayerLevel",
     "LayerWCS",
+    "PlaneStatistics",
     "Reader",
     "SkyPosition",
+    "Source",
     "SourceFile",
+    "SourceGroup",
     "Window",
     "cd_matrix",
     "plane_window",

@@ -10,13 +10,47 @@ import numpy as np
 
 from visiomatic_dask.cube.axes import Axis
 from visiomatic_dask.cube.reader import Reader
+from visiomatic_dask.cube.source import Source
 from visiomatic_dask.cube.wcs import LayerWCS
-from visiomatic_dask.errors import InvalidRequest
+from visiomatic_dask.errors import CubeChanged, InvalidRequest
+
+
+@dataclass(frozen=True, slots=True)
+class LayerLevel:
+    """A coarser version of a layer that its source holds: a mipmap, a level of an NGFF pyramid.
+
+    Attributes
+    ----------
+    level : int
+        Which: its pixels are the means of ``2**level`` × ``2**level`` pixels of the layer, in blocks that are aligned
+        at the top of the picture, as the levels of the layer itself are.
+    reader : Reader
+        Gives its pixels; its planes have ``ceil(n / 2**level)`` pixels along y and x, all other axes are those of the
+        layer.
+    """
+
+    level: int
+    reader: Reader
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneStatistics:
+    """What a source has written down of the finite pixels of every plane.
+
+    Attributes
+    ----------
+    minimum, maximum, mean : tuple of float
+        One of each for every channel; NaN where there is none.
+    """
+
+    minimum: tuple[float, ...]
+    maximum: tuple[float, ...]
+    mean: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One array of a cube, with its description. The last two axes are y and x, in the order of the file.
+    """One array of a cube, with its description. The last two axes are y (upwards on the screen) and x.
 
     Attributes
     ----------
@@ -36,6 +70,10 @@ class Layer:
         World coordinates; degrades to pixels.
     warnings : tuple of str
         What is wrong with the file but did not keep it from opening.
+    levels : tuple of LayerLevel
+        Coarser versions that the source holds, finest first; levels may be missing.
+    statistics : PlaneStatistics or None
+        What the source says of its planes.
     """
 
     name: str
@@ -46,6 +84,8 @@ class Layer:
     header_text: str = field(repr=False)
     wcs: LayerWCS = field(compare=False)
     warnings: tuple[str, ...] = ()
+    levels: tuple[LayerLevel, ...] = ()
+    statistics: PlaneStatistics | None = field(default=None, hash=False, repr=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -98,15 +138,32 @@ class Cube:
     ----------
     name : str
         What the cube is called in requests and messages.
-    fingerprint : str
-        Tells this version of the cube's files from any other.
+    format : str
+        Name of the format it is in.
+    source : Source
+        The files behind it, in the version that was opened.
     layers : tuple of Layer
-        In the order of the file; never empty.
+        In the order of the file; never empty. The first is shown where nobody asks for another.
     """
 
     name: str
-    fingerprint: str
+    format: str
+    source: Source
     layers: tuple[Layer, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells this version of the cube's files from any other."""
+        return self.source.fingerprint
+
+    @property
+    def is_current(self) -> bool:
+        """Whether its files are still those that were opened; `UnreadableCube` where that cannot be found out."""
+        try:
+            self.source.check()
+        except CubeChanged:
+            return False
+        return True
 
     def layer(self, name: str | None = None) -> Layer:
         """Return a layer by name; without one, the first.

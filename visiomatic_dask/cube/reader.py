@@ -44,13 +44,22 @@ class Reader(Protocol):
         """Bytes that one pixel takes in the source: what reading it costs."""
         ...
 
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Shape, in array order, of the blocks that the source can only be read by.
+
+        Storage chunks and compressed tiles, which start at index 0 along every axis; or all of an axis that runs
+        faster than x. Ones along every axis, where any run of pixels along x can be read by itself.
+        """
+        ...
+
     def read(self, window: Window) -> NDArray[Any]:
         """Read a window.
 
         Parameters
         ----------
         window : Window
-            Within `shape`, in the order of the file (FITS: y up).
+            Within `shape`; y upwards on the screen, as in FITS.
 
         Returns
         -------

@@ -1,5 +1,7 @@
 """Readers: one module a format, a registry that tells them by content, and cubes as xarray objects."""
 
-from visiomatic_dask.readers.registry import FORMATS, format_of, open_cube
+from visiomatic_dask.readers.format import Format
+from visiomatic_dask.readers.place import Place
+from visiomatic_dask.readers.registry import format_of, formats, open_cube
 
-__all__ = ["FORMATS", "format_of", "open_cube"]
+__all__ = ["Format", "Place", "format_of", "formats", "open_cube"]

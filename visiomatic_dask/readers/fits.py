@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from astropy.io import fits
 
-from visiomatic_dask.cube import Axis, Cube, LayerWCS, SourceFile
+from visiomatic_dask.cube import Axis, ByteSource, Cube, LayerWCS
 from visiomatic_dask.cube.axes import kind_and_name, unique_names
 from visiomatic_dask.cube.cube import Layer
 from visiomatic_dask.errors import UnreadableCube, UnsupportedFormat
 from visiomatic_dask.readers.fits_header import HDU, json_header, read_hdus
-from visiomatic_dask.readers.fits_reader import FITSReader
+from visiomatic_dask.readers.place import Place, opened
+from visiomatic_dask.readers.raw_reader import RawReader
+from visiomatic_dask.readers.scaling import Scaling
 
-_BITPIX = (8, 16, 32, 64, -32, -64)
+_STORED = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 
 
 class FITSFormat:
@@ -23,11 +24,11 @@ class FITSFormat:
     name = "FITS"
     description = "plain FITS images and cubes (2 to 5 axes, primary and IMAGE extensions)"
 
-    def matches(self, head: bytes) -> bool:
-        """Whether a file that starts like this is FITS."""
-        return head.startswith(b"SIMPLE  =")
+    def matches(self, place: Place) -> bool:
+        """Whether it starts as FITS does."""
+        return place.head.startswith(b"SIMPLE  =")
 
-    def open(self, path: Path, name: str) -> Cube:
+    def open(self, place: Place, name: str) -> Cube:
         """Open a FITS file from its headers alone.
 
         Raises
@@ -37,14 +38,15 @@ class FITSFormat:
         UnreadableCube
             If its headers cannot be read, or announce more data than the file holds.
         """
-        file = SourceFile.of(path)
-        hdus = read_hdus(path)
+        source = place.byte_source()
+        with opened(source) as file:
+            hdus = read_hdus(file, source.size, name)
         images = [hdu for hdu in hdus if hdu.is_image]
         if not images:
             raise UnsupportedFormat(f"{name}: {_why_no_image(hdus)}")
         names = unique_names([hdu.name for hdu in images])
-        layers = tuple(_layer(hdu, file, layer, name) for hdu, layer in zip(images, names, strict=True))
-        return Cube(name, file.fingerprint, layers)
+        layers = tuple(_layer(hdu, source, layer, name) for hdu, layer in zip(images, names, strict=True))
+        return Cube(name, self.name, source, layers)
 
 
 def _why_no_image(hdus: list[HDU]) -> str:
@@ -56,30 +58,23 @@ def _why_no_image(hdus: list[HDU]) -> str:
     return f"it holds no image of 2 to 5 axes; found: {shapes}"
 
 
-def _layer(hdu: HDU, file: SourceFile, layer_name: str, cube_name: str) -> Layer:
+def _layer(hdu: HDU, source: ByteSource, layer_name: str, cube_name: str) -> Layer:
     header = hdu.header
     bitpix = int(header["BITPIX"])
-    if bitpix not in _BITPIX:
-        raise UnreadableCube(f"{cube_name}: BITPIX is {bitpix}; allowed: {', '.join(map(str, _BITPIX))}")
-    if hdu.offset + hdu.size > file.size:
+    if bitpix not in _STORED:
+        raise UnreadableCube(f"{cube_name}: BITPIX is {bitpix}; allowed: {', '.join(map(str, _STORED))}")
+    if hdu.offset + hdu.size > source.size:
         raise UnreadableCube(
             f"{cube_name} is truncated: {layer_name} needs {hdu.size:,} bytes from byte {hdu.offset:,} on, "
-            f"but the file ends at {file.size:,}"
+            f"but the file ends at {source.size:,}"
         )
     notes = list(hdu.warnings)
     blank = header.get("BLANK")
     if blank is not None and (bitpix < 0 or not isinstance(blank, int) or isinstance(blank, bool)):
         notes.append(f"BLANK = {blank!r} is ignored: it is defined for integers only")
         blank = None
-    reader = FITSReader(
-        file,
-        hdu.offset,
-        hdu.shape,
-        bitpix,
-        _number(header, "BSCALE", 1, notes),
-        _number(header, "BZERO", 0, notes),
-        blank,
-    )
+    scale, zero = _number(header, "BSCALE", 1, notes), _number(header, "BZERO", 0, notes)
+    reader = RawReader(source, hdu.offset, hdu.shape, Scaling(_STORED[bitpix], scale, zero, blank))
     wcs = LayerWCS.from_header(header)
     return Layer(
         name=layer_name,

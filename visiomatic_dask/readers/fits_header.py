@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from astropy.io import fits
 
@@ -79,43 +78,43 @@ class HDU:
         return self.header.get("ZIMAGE") is True
 
 
-def read_hdus(path: Path) -> list[HDU]:
+def read_hdus(file: BinaryIO, end: int, name: str) -> list[HDU]:
     """Read all headers of a FITS file, seeking over the data.
 
     Parameters
     ----------
-    path : Path
-        The file.
+    file : binary file
+        Open for reading.
+    end : int
+        Its size in bytes.
+    name : str
+        What messages call it.
 
     Raises
     ------
     UnreadableCube
         If the first header cannot be read. A later one that cannot ends the list, with a warning on the HDU before it.
-    OSError
-        If the file cannot be opened.
     """
     found: list[HDU] = []
-    end = path.stat().st_size
-    with path.open("rb") as file:
-        position = 0
-        while position < end:
-            file.seek(position)
-            try:
-                header, complaints = _read_header(file)
-                size = _data_size(header)
-            except (OSError, EOFError, ValueError, KeyError, TypeError, fits.VerifyError) as error:
-                if not found:
-                    raise UnreadableCube(f"{path.name}: its FITS header cannot be read: {error}") from error
-                if not _is_padding(file, position, end):
-                    last = found.pop()
-                    note = f"what follows HDU {last.index} is no FITS header and is left out"
-                    found.append(HDU(last.index, last.header, last.offset, last.size, (*last.warnings, note)))
-                break
-            offset = file.tell()
-            found.append(HDU(len(found), header, offset, size, complaints))
-            position = offset + math.ceil(size / BLOCK) * BLOCK
+    position = 0
+    while position < end:
+        file.seek(position)
+        try:
+            header, complaints = _read_header(file)
+            size = _data_size(header)
+        except (OSError, EOFError, ValueError, KeyError, TypeError, fits.VerifyError) as error:
+            if not found:
+                raise UnreadableCube(f"{name}: its FITS header cannot be read: {error}") from error
+            if not _is_padding(file, position, end):
+                last = found.pop()
+                note = f"what follows HDU {last.index} is no FITS header and is left out"
+                found.append(HDU(last.index, last.header, last.offset, last.size, (*last.warnings, note)))
+            break
+        offset = file.tell()
+        found.append(HDU(len(found), header, offset, size, complaints))
+        position = offset + math.ceil(size / BLOCK) * BLOCK
     if not found:
-        raise UnreadableCube(f"{path.name} is empty")
+        raise UnreadableCube(f"{name} is empty")
     return found
 
 

@@ -2,59 +2,57 @@
 
 from __future__ import annotations
 
-import errno
+import logging
 import os
-import stat
+from functools import cache
+from importlib import metadata
 from pathlib import Path
-from typing import Protocol
 
 from visiomatic_dask.cube import Cube
 from visiomatic_dask.errors import CubeNotFound, UnreadableCube, UnsupportedFormat
 from visiomatic_dask.readers.fits import FITSFormat
+from visiomatic_dask.readers.format import Format
+from visiomatic_dask.readers.place import Place
+from visiomatic_dask.readers.refusals import why_refused
 
-HEAD = 512
+logger = logging.getLogger(__name__)
 
-
-class Format(Protocol):
-    """One file format."""
-
-    name: str
-    description: str
-
-    def matches(self, head: bytes) -> bool:
-        """Whether a file that starts with these bytes (at most `HEAD`) is of this format."""
-        ...
-
-    def open(self, path: Path, name: str) -> Cube:
-        """Open the file as a cube that is called `name`, reading nothing of its pixels."""
-        ...
+ENTRY_POINTS = "visiomatic_dask.formats"
+_OWN: tuple[Format, ...] = (FITSFormat(),)
 
 
-FORMATS: tuple[Format, ...] = (FITSFormat(),)
-
-# What is recognised in order to say why it is refused.
-_REFUSED = (
-    (b"\x1f\x8b", "it is compressed with gzip; unpack it first"),
-    (b"BZh", "it is compressed with bzip2; unpack it first"),
-    (b"\x89HDF\r\n\x1a\n", "HDF5 and NetCDF 4 cannot be read yet"),
-    (b"CDF", "NetCDF cannot be read yet"),
-    (b"\x93NUMPY", "NumPy arrays cannot be read yet"),
-)
+@cache
+def formats() -> tuple[Format, ...]:
+    """Return all formats: our own, then those that other packages add. The first that matches opens a file."""
+    return (*_OWN, *(one for point in metadata.entry_points(group=ENTRY_POINTS) if (one := _loaded(point)) is not None))
 
 
-def format_of(path: Path) -> Format | None:
-    """Return the format of a file, or None when no reader here reads it; `OSError` when it cannot be read at all."""
-    head = _head(path)
-    return next((one for one in FORMATS if one.matches(head)), None)
+def _loaded(point: metadata.EntryPoint) -> Format | None:
+    """Load what another package adds; one that cannot be loaded is left out, with a warning."""
+    try:
+        found = point.load()
+        found = found() if isinstance(found, type) else found
+    except Exception as error:  # noqa: BLE001 - the code is somebody else's: whatever it raises
+        logger.warning("the format %s of %s cannot be loaded: %r", point.name, point.value, error)
+        return None
+    if not isinstance(found, Format):
+        logger.warning("the format %s of %s is left out: it has no name, description, matches, open", point.name, found)
+        return None
+    return found
+
+
+def format_of(place: Place) -> Format | None:
+    """Return the format of what lies at a place, or None when no reader here reads it."""
+    return next((one for one in formats() if one.matches(place)), None)
 
 
 def open_cube(path: str | os.PathLike[str], *, name: str | None = None) -> Cube:
-    """Open a cube where it lies, from its headers alone: no pixel is read and nothing is written, whatever its size.
+    """Open a cube where it lies, from its headers alone: no pixel is read, whatever its size.
 
     Parameters
     ----------
     path : path-like
-        The file.
+        The file or folder.
     name : str, optional
         What the cube is called in messages; by default the file's own name.
 
@@ -71,29 +69,17 @@ def open_cube(path: str | os.PathLike[str], *, name: str | None = None) -> Cube:
     UnreadableCube
         If it cannot be read.
     """
-    path = Path(path)
-    name = name or path.name
+    name = name or Path(path).name
     try:
-        found = format_of(path)
+        place = Place.look(path)
+        found = format_of(place)
         if found is not None:
-            return found.open(path, name)
-        head = _head(path)
+            return found.open(place, name)
     except FileNotFoundError as error:
         raise CubeNotFound(f"{name}: there is no such file") from error
     except OSError as error:
-        raise UnreadableCube(f"{name} cannot be read: {error.strerror}") from error
-    if not head:
+        raise UnreadableCube(f"{name} cannot be read: {error.strerror or error}") from error
+    if not (place.head or place.is_folder):
         raise UnreadableCube(f"{name} is empty")
-    readable = "; ".join(one.description for one in FORMATS)
-    why = next((text for magic, text in _REFUSED if head.startswith(magic)), "its content is of no known format")
-    raise UnsupportedFormat(f"{name}: {why}. What can be opened: {readable}")
-
-
-def _head(path: Path) -> bytes:
-    mode = path.stat().st_mode
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, "it is a folder")
-    if not stat.S_ISREG(mode):  # to open a pipe would wait for whoever writes into it
-        raise OSError(errno.EINVAL, "it is not a regular file")
-    with path.open("rb") as file:
-        return file.read(HEAD)
+    readable = "; ".join(one.description for one in formats())
+    raise UnsupportedFormat(f"{name}: {why_refused(place)}. What can be opened: {readable}")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray, BackendEntrypoint
 from xarray.core import indexing
 
-from visiomatic_dask.cube import Cube, Layer, LayerWCS, Window
+from visiomatic_dask.cube import Axis, Cube, Layer, LayerWCS, Window
 from visiomatic_dask.cube.reader import Reader
 from visiomatic_dask.readers import registry
+from visiomatic_dask.readers.oriented_reader import OrientedReader
+from visiomatic_dask.readers.place import Place
 
 _Key = int | slice | NDArray[np.int64]
 _PREFERRED_CHUNK = 8 * 2**20
@@ -81,38 +83,55 @@ def layer_to_xarray(cube: Cube, layer: Layer) -> xr.DataArray:
     Returns
     -------
     xarray.DataArray
-        In the order of the file (FITS: y up). ``x`` and ``y`` are FITS pixel numbers, from 1; other axes carry their
-        world coordinates with units. ``attrs["wcs"]`` is the WCS as FITS cards, which ``.visiomatic.wcs`` turns into
-        `astropy.wcs.WCS`.
+        In the order of the file (FITS: y up). Axes carry their world coordinates with units; where ``x`` and ``y`` have
+        none, they are FITS pixel numbers, from 1 and upwards. ``attrs["wcs"]`` is the WCS as FITS cards, which
+        ``.visiomatic.wcs`` turns into `astropy.wcs.WCS`.
     """
-    dims = tuple(axis.name for axis in layer.axes)
-    data = indexing.LazilyIndexedArray(ReaderArray(layer.reader))
+    reader, axes, y_down = _as_in_the_file(layer)
+    dims = tuple(axis.name for axis in axes)
+    data = indexing.LazilyIndexedArray(ReaderArray(reader))
     attrs: dict[str, Any] = {"fingerprint": cube.fingerprint, "layer": layer.name, "wcs": layer.header_text}
     attrs |= {"units": layer.unit} if layer.unit else {}
     attrs |= {"object": layer.header["OBJECT"]} if "OBJECT" in layer.header else {}
     coords = {}
-    for axis in layer.axes:
-        values = np.arange(1.0, axis.size + 1) if axis.kind in ("x", "y") else axis.coordinates
-        if values is not None:
+    for axis in axes:
+        values, axis_attrs = axis.coordinates, {"units": axis.unit, "ctype": axis.ctype}
+        if values is None and axis.kind in ("x", "y"):
+            values = tuple(np.arange(1.0, axis.size + 1).tolist())
             axis_attrs = {"units": "pixel", "long_name": f"FITS pixel along {axis.name}"}
-            if axis.kind not in ("x", "y"):
-                axis_attrs = {"units": axis.unit, "ctype": axis.ctype}
-            coords[axis.name] = xr.Variable(
-                (axis.name,), np.asarray(values), {k: v for k, v in axis_attrs.items() if v}
-            )
+        if values is not None:
+            ordered = np.asarray(values)[:: -1 if axis.kind == "y" and y_down else 1]
+            coords[axis.name] = xr.Variable((axis.name,), ordered, {k: v for k, v in axis_attrs.items() if v})
     array = xr.DataArray(xr.Variable(dims, data, attrs), coords=coords, name=layer.name)
-    array.encoding["preferred_chunks"] = _preferred_chunks(layer)  # the constructor drops a variable's encoding
+    chunks = _preferred_chunks(reader)
+    array.encoding["preferred_chunks"] = dict(zip(dims, chunks, strict=True))  # the constructor drops an encoding
     return array
 
 
-def _preferred_chunks(layer: Layer) -> dict[str, int]:
-    """Whole rows, as many as make 8 MiB: how a row-major file is read fastest."""
-    chunks = {axis.name: 1 for axis in layer.axes[:-2]}
-    row = layer.width * layer.reader.source_itemsize
-    return chunks | {
-        layer.axes[-2].name: max(1, min(layer.height, _PREFERRED_CHUNK // row)),
-        layer.axes[-1].name: layer.width,
-    }
+def _as_in_the_file(layer: Layer) -> tuple[Reader, tuple[Axis, ...], bool]:
+    """Reader and axes in the order of the file, and whether its first row is the top of the picture."""
+    reader = layer.reader
+    if not isinstance(reader, OrientedReader):
+        return reader, layer.axes, False
+    return reader.inner, tuple(layer.axes[reader.order.index(i)] for i in range(len(layer.axes))), reader.y_down
+
+
+def _preferred_chunks(reader: Reader) -> tuple[int, ...]:
+    """Whole rows, as many as make 8 MiB: how a row-major file is read fastest; else storage chunks, as many as do.
+
+    More chunks are taken along the fastest axis first.
+    """
+    shape, chunks = reader.shape, list(reader.chunks)
+    most = _PREFERRED_CHUNK // reader.source_itemsize
+    if all(chunk == 1 for chunk in chunks):
+        chunks[-1] = shape[-1]
+        axes = range(len(shape) - 2, len(shape) - 1)
+    else:
+        axes = range(len(shape) - 1, -1, -1)
+    for axis in axes:
+        others = math.prod(min(c, n) for i, (c, n) in enumerate(zip(chunks, shape, strict=True)) if i != axis)
+        chunks[axis] *= max(1, min(most // max(1, others * chunks[axis]), -(-shape[axis] // chunks[axis])))
+    return tuple(min(chunk, size) for chunk, size in zip(chunks, shape, strict=True))
 
 
 def open_cube(
@@ -154,7 +173,7 @@ class VisiomaticBackend(BackendEntrypoint):
     called like a dimension is named with ``layer_`` before it.
     """
 
-    description = "Open FITS cubes lazily, from their headers alone"
+    description = "Open cubes of many formats lazily, from their headers alone"
     open_dataset_parameters = ("filename_or_obj", "drop_variables", "layer")
 
     def open_dataset(
@@ -187,7 +206,7 @@ class VisiomaticBackend(BackendEntrypoint):
         if not isinstance(filename_or_obj, str | os.PathLike):
             return False
         try:
-            return registry.format_of(Path(filename_or_obj)) is not None
+            return registry.format_of(Place.look(filename_or_obj)) is not None
         except OSError:
             return False
 

@@ -6,8 +6,9 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
-from visiomatic_dask.cube import Cube, Layer, SourceFile
+from visiomatic_dask.cube import Cube, Layer
 from visiomatic_dask.errors import CubeNotFound, UnreadableCube
 from visiomatic_dask.readers import open_cube
 from visiomatic_dask.rendering import Background
@@ -22,8 +23,9 @@ BackgroundSource = Callable[[Layer], Awaitable[list[Background]]]
 class OpenedCube:
     """One version of a cube, with the statistics of its layers once someone has asked for them."""
 
-    def __init__(self, cube: Cube, source: BackgroundSource) -> None:
+    def __init__(self, cube: Cube, path: Path, source: BackgroundSource) -> None:
         self.cube = cube
+        self.path = path
         self.checked = time.monotonic()
         self._source = source
         self._backgrounds: dict[str, asyncio.Task[list[Background]]] = {}
@@ -92,26 +94,19 @@ class Catalog:
         """
         known = self._opened.get(name)
         try:
-            cube = await asyncio.to_thread(self._open, name, parameter, None if known is None else known.cube)
+            opened = await asyncio.to_thread(self._open, name, parameter, known)
         except (CubeNotFound, UnreadableCube):
             self._opened.pop(name, None)
             raise
-        if known is not None and cube is known.cube:
-            known.checked = time.monotonic()
-            opened = known
-        else:
-            opened = OpenedCube(cube, self._source)
+        opened.checked = time.monotonic()
         self._opened[name] = opened
         self._opened.move_to_end(name)
         while len(self._opened) > self._most:
             self._opened.popitem(last=False)
         return opened
 
-    def _open(self, name: str, parameter: str, known: Cube | None) -> Cube:
+    def _open(self, name: str, parameter: str, known: OpenedCube | None) -> OpenedCube:
         path = self._roots.resolve(name, parameter)
-        try:
-            if known is not None and SourceFile.of(path).fingerprint == known.fingerprint:
-                return known
-        except OSError as error:
-            raise UnreadableCube(f"{name} cannot be read: {error.strerror}", parameter) from error
-        return open_cube(path, name=name)
+        if known is not None and known.path == path and known.cube.is_current:
+            return known
+        return OpenedCube(open_cube(path, name=name), path, self._source)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from visiomatic_dask.errors import CubeNotFound, InvalidSetting
-from visiomatic_dask.readers import format_of
+from visiomatic_dask.readers import Place, format_of
 
 _MOST_CUBES = 1000
 _MOST_LOOKED_AT = 20_000
@@ -99,7 +99,7 @@ class DataRoots:
                 truncated = True
                 break
             try:
-                if name not in found and format_of(path) is not None:
+                if name not in found and format_of(Place.look(path)) is not None:
                     found[name] = path.stat().st_size
             except OSError:
                 continue  # what cannot be read cannot be served; it may have vanished between two looks

@@ -1,0 +1,194 @@
+"""Layers of arrays whose axes have names, units and coordinates instead of a FITS header: NetCDF, Zarr, ENVI, xarray's.
+
+Which axis is what is told by the CF conventions (1.11, section 4: axis, standard_name, units), else by name, else by
+position: y and x are the last two. Coordinates that are evenly spaced become FITS WCS keywords, so that everything that
+works on world coordinates works on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from visiomatic_dask.cube import Axis, Layer, LayerLevel, LayerWCS, Reader
+from visiomatic_dask.cube.axes import AxisKind, kind_and_name
+from visiomatic_dask.readers.fits_header import json_header
+from visiomatic_dask.readers.oriented_reader import oriented
+
+_X_NAMES = ("x", "lon", "longitude", "long", "glon", "ra", "col", "column", "columns", "sample", "samples", "easting")
+_Y_NAMES = ("y", "lat", "latitude", "glat", "dec", "row", "rows", "line", "lines", "northing")
+_SPECTRAL_NAMES = ("band", "bands", "channel", "channels", "c", "wavelength", "wave", "frequency", "freq", "velocity")
+_TIME_NAMES = ("time", "t", "date", "day")
+_EVEN = 1e-3
+"""Largest deviation from even spacing, in pixels."""
+
+
+@dataclass(frozen=True)
+class Dim:
+    """One dimension of an array.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the file.
+    size : int
+        Pixels along it.
+    coordinates : ndarray of float, (size,), or None
+        World coordinate of every pixel.
+    unit : str
+        Their unit, in any spelling that the file has.
+    attributes : mapping
+        What else the file says: ``standard_name``, ``axis``, ``positive`` …
+    """
+
+    name: str
+    size: int
+    coordinates: NDArray[np.float64] | None = None
+    unit: str = ""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def labelled_layer(
+    name: str,
+    reader: Reader,
+    dims: Sequence[Dim],
+    *,
+    unit: str = "",
+    attributes: Mapping[str, Any] | None = None,
+    y_down: bool | None = None,
+    levels: Sequence[tuple[int, Reader]] = (),
+    warnings: Sequence[str] = (),
+) -> Layer:
+    """Describe an array with named dimensions as a layer.
+
+    Parameters
+    ----------
+    name : str
+        Of the layer.
+    reader : Reader
+        Gives the pixels, in the order of the file.
+    dims : sequence of Dim
+        One for each axis, in the order of the file; two or more.
+    unit : str
+        Unit of the pixels.
+    attributes : mapping, optional
+        What else the file says of the array; strings and numbers become part of the layer's header.
+    y_down : bool, optional
+        Whether the first row is the top of the picture. By default it is where the coordinates along y fall or there
+        are none.
+    levels : sequence of (int, Reader)
+        Coarser versions in the file; see `visiomatic_dask.cube.LayerLevel`.
+    warnings : sequence of str
+        What is wrong with the file.
+    """
+    y, x = _plane_axes(dims)
+    others = [axis for axis in range(len(dims)) if axis not in (y, x)]
+    order = (*others, y, x)
+    if y_down is None:
+        along_y = dims[y].coordinates
+        y_down = along_y is None or along_y.size < 2 or bool(along_y[0] > along_y[-1])
+    axes = tuple(_axis(dims[axis], _kind(dims[axis], axis, y, x), flip=axis == y and y_down) for axis in order)
+    header = _header(axes, dims[y], dims[x], unit, attributes or {})
+    wcs = LayerWCS.from_header(header)
+    return Layer(
+        name=name,
+        reader=oriented(reader, order, y_down=y_down),
+        axes=axes,
+        unit=unit,
+        header=json_header(header),
+        header_text=header.tostring(sep="", endcard=True, padding=False),
+        wcs=wcs,
+        warnings=(*warnings, *wcs.warnings),
+        levels=tuple(LayerLevel(level, oriented(one, order, y_down=y_down)) for level, one in levels),
+    )
+
+
+def _plane_axes(dims: Sequence[Dim]) -> tuple[int, int]:
+    """Positions of the y and x axes."""
+    y = _position(dims, "Y", ("latitude", "projection_y_coordinate", "grid_latitude"), _Y_NAMES, "degrees_n")
+    x = _position(dims, "X", ("longitude", "projection_x_coordinate", "grid_longitude"), _X_NAMES, "degrees_e")
+    if y is not None and x is not None and y != x:
+        return y, x
+    return len(dims) - 2, len(dims) - 1
+
+
+def _position(
+    dims: Sequence[Dim], axis: str, standard_names: Sequence[str], names: Sequence[str], unit: str
+) -> int | None:
+    for position, dim in enumerate(dims):
+        if str(dim.attributes.get("axis", "")).upper() == axis or dim.attributes.get("standard_name") in standard_names:
+            return position
+        if dim.unit.lower().replace(" ", "").startswith(unit):
+            return position
+    return next((position for position, dim in enumerate(dims) if dim.name.lower() in names), None)
+
+
+def _kind(dim: Dim, axis: int, y: int, x: int) -> AxisKind:
+    if axis in (y, x):
+        return "y" if axis == y else "x"
+    name = dim.name.lower()
+    if name in _TIME_NAMES or str(dim.attributes.get("axis", "")).upper() == "T" or " since " in dim.unit:
+        return "time"
+    if name == "stokes":
+        return "stokes"
+    return "spectral" if name in _SPECTRAL_NAMES else kind_and_name("", dim.unit, axis)[0]
+
+
+def _axis(dim: Dim, kind: AxisKind, *, flip: bool) -> Axis:
+    coordinates = None
+    if dim.coordinates is not None and np.isfinite(dim.coordinates).all():
+        coordinates = tuple(dim.coordinates[:: -1 if flip else 1].tolist())
+    return Axis(dim.name, kind, "", dim.unit, dim.size, coordinates)
+
+
+def _header(axes: Sequence[Axis], y: Dim, x: Dim, unit: str, attributes: Mapping[str, Any]) -> fits.Header:
+    """Write what is known as FITS keywords: a WCS where both spatial axes are evenly spaced."""
+    header = fits.Header()
+    header["NAXIS"] = len(axes)
+    for number, axis in enumerate(reversed(axes), 1):
+        header[f"NAXIS{number}"] = axis.size
+    spacing = [_spacing(axis) for axis in (axes[-1], axes[-2])]
+    degrees = all(dim.unit.lower().startswith("degree") for dim in (y, x))
+    for number, even in enumerate(spacing, 1):
+        if even is None or spacing[0] is None or spacing[1] is None:
+            continue
+        first, step = even
+        # Latitudes and longitudes of a body: FITS calls its own sky by these names, so that of the Earth is TLAT, TLON
+        # (astropy's ITRS). In the plate carrée CRVAL2 is 0, for elsewhere the projection would be oblique.
+        ctype = ("TLON-CAR", "TLAT-CAR")[number - 1] if degrees else ("LINEAR", "LINEAR")[number - 1]
+        header[f"CTYPE{number}"] = ctype
+        header[f"CDELT{number}"] = step
+        if degrees:
+            header[f"CUNIT{number}"] = "deg"
+            reference = 0.0 if number == 2 else first
+            header[f"CRVAL{number}"] = reference
+            header[f"CRPIX{number}"] = 1.0 + (reference - first) / step
+        else:
+            header[f"CRVAL{number}"], header[f"CRPIX{number}"] = first, 1.0
+    if unit:
+        header["BUNIT"] = unit
+    for key, value in attributes.items():
+        if isinstance(value, str | int | float | np.generic) and len(key) <= 8 and key.isascii() and key.isalnum():
+            plain = value.item() if isinstance(value, np.generic) else value
+            if isinstance(plain, str) and (not plain.isprintable() or not plain.isascii() or len(plain) > 60):
+                continue
+            if isinstance(plain, float) and not np.isfinite(plain):
+                continue
+            header.setdefault(key.upper(), plain)
+    return header
+
+
+def _spacing(axis: Axis) -> tuple[float, float] | None:
+    """First coordinate and step, where the coordinates are evenly spaced."""
+    if axis.coordinates is None or axis.size < 2:
+        return None
+    values = np.asarray(axis.coordinates)
+    step = (values[-1] - values[0]) / (axis.size - 1)
+    if step == 0 or np.abs(values - (values[0] + step * np.arange(axis.size))).max() > _EVEN * abs(step):
+        return None
+    return float(values[0]), float(step)

@@ -1,0 +1,80 @@
+"""Pixels of an array that lies uncompressed and in row-major order in a file, by positioned reads into our own buffers.
+
+No memory maps: their clean pages count as a worker's own memory, and its nanny has killed workers for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visiomatic_dask.cube import ByteSource, Window
+from visiomatic_dask.readers.byte_ranges import byte_ranges, contiguous_window
+from visiomatic_dask.readers.scaling import Scaling
+
+
+@dataclass(frozen=True)
+class RawReader:
+    """An uncompressed, row-major array: an image HDU of a FITS file, a NumPy file, a contiguous HDF5 dataset.
+
+    Attributes
+    ----------
+    source : ByteSource
+        The version of the file that was opened.
+    offset : int
+        Byte at which the pixels start.
+    shape : tuple of int
+        Slowest axis first (FITS: NAXISn … NAXIS1).
+    scaling : Scaling
+        How the stored values become physical ones.
+    """
+
+    source: ByteSource
+    offset: int
+    shape: tuple[int, ...]
+    scaling: Scaling
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Native-endian dtype of what `read` returns."""
+        return self.scaling.dtype
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Fingerprint of the file."""
+        return self.source.fingerprint
+
+    @cached_property
+    def token(self) -> str:
+        """Canonical text of file version, place and scaling."""
+        return f"raw:{self.fingerprint}:{self.offset}:{self.shape}:{self.scaling.text}"
+
+    @property
+    def source_itemsize(self) -> int:
+        """Bytes a pixel takes in the file."""
+        return self.scaling.itemsize
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        """Ones: any run of pixels can be read by itself."""
+        return (1,) * len(self.shape)
+
+    def read(self, window: Window) -> NDArray[Any]:
+        """Read a window; see `visiomatic_dask.cube.Reader.read`."""
+        window.check_within(self.shape)
+        stored = self._read_stored(contiguous_window(window))
+        if window.step[-1] != 1:
+            stored = np.ascontiguousarray(stored[..., :: window.step[-1]])
+        return self.scaling.physical(stored)
+
+    def _read_stored(self, window: Window) -> NDArray[Any]:
+        stored = np.empty(window.shape, np.dtype(self.scaling.stored))
+        if stored.size:
+            ranges = byte_ranges(self.shape, self.source_itemsize, window)
+            offsets = [self.offset + offset for offset in ranges.offsets]
+            self.source.read_ranges(offsets, [ranges.size] * len(offsets), stored.reshape(-1).view(np.uint8).data)
+        return stored

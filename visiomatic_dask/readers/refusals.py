@@ -1,0 +1,20 @@
+"""What is recognised in order to say in a sentence why it is refused."""
+
+from __future__ import annotations
+
+from visiomatic_dask.readers.place import Place
+
+_BY_HEAD = (
+    (b"\x1f\x8b", "it is compressed with gzip; unpack it first"),
+    (b"BZh", "it is compressed with bzip2; unpack it first"),
+    (b"\x89HDF\r\n\x1a\n", "HDF5 and NetCDF 4 cannot be read yet"),
+    (b"CDF", "NetCDF cannot be read yet"),
+    (b"\x93NUMPY", "NumPy arrays cannot be read yet"),
+)
+
+
+def why_refused(place: Place) -> str:
+    """Say why no reader here reads what lies at a place."""
+    if place.is_folder:
+        return "it is a folder that holds no dataset of its own"
+    return next((text for head, text in _BY_HEAD if place.head.startswith(head)), "its content is of no known format")
