@@ -76,7 +76,7 @@ class ReaderContract(ABC):
         assert reader.dtype.isnative
         assert 1 <= reader.source_itemsize <= 8
         assert len(reader.chunks) == len(reader.shape)
-        assert all(1 <= chunk for chunk in reader.chunks)
+        assert all(chunk >= 1 for chunk in reader.chunks)
         assert reader.fingerprint in reader.token
 
     @given(data=st.data())
