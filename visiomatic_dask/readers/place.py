@@ -5,59 +5,95 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from visiomatic_dask.cube import ByteSource, SourceFile
+from visiomatic_dask.errors import UnsupportedFormat
 
 HEAD = 512
 _BUFFER = 64 * 1024
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A file or a folder.
+    """A file or a folder, here or at a URL.
 
     Attributes
     ----------
-    path : Path
-        Where it lies; symbolic links followed.
+    address : str
+        Absolute path, symbolic links followed; or a URL.
     head : bytes
         Its first bytes, at most `HEAD`; none of a folder.
     is_folder : bool
         Whether it is a folder.
     """
 
-    path: Path
+    address: str
     head: bytes
     is_folder: bool = False
 
     @classmethod
     def look(cls, path: str | os.PathLike[str]) -> Place:
-        """Look at a path; `OSError` where there is nothing that can be read."""
+        """Look at a path or a URL; `OSError` where there is nothing that can be read."""
+        if is_url(path):
+            from visiomatic_dask.readers import remote_file  # fsspec is for those who have URLs
+
+            head, is_folder = remote_file.look(str(path))
+            return cls(str(path), head, is_folder)
         real = Path(os.path.realpath(path))
         mode = real.stat().st_mode
         if stat.S_ISDIR(mode):
-            return cls(real, b"", is_folder=True)
+            return cls(str(real), b"", is_folder=True)
         if not stat.S_ISREG(mode):  # to open a pipe would wait for whoever writes into it
             raise OSError(errno.EINVAL, "it is not a regular file")
         with real.open("rb") as file:
-            return cls(real, file.read(HEAD))
+            return cls(str(real), file.read(HEAD))
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether it lies at a URL."""
+        return is_url(self.address)
+
+    @property
+    def path(self) -> Path:
+        """The path of what lies here; `UnsupportedFormat` where it lies at a URL."""
+        if self.is_remote:
+            raise UnsupportedFormat(
+                f"{self.name}: files of this format can be opened only where they lie, not at a URL"
+            )
+        return Path(self.address)
 
     @property
     def name(self) -> str:
-        """Last part of the path."""
-        return self.path.name
+        """Last part of the address."""
+        return self.address.rstrip("/").rpartition("/")[2]
 
     def has(self, name: str) -> bool:
         """Whether a folder holds something of that name, or something of that name lies beside a file."""
+        if self.is_remote:
+            from visiomatic_dask.readers import remote_file
+
+            parent = self.address.rstrip("/") if self.is_folder else self.address.rpartition("/")[0]
+            return remote_file.exists(f"{parent}/{name}")
         return ((self.path if self.is_folder else self.path.parent) / name).exists()
 
     def byte_source(self) -> ByteSource:
         """Take the file in the version that it has now; `OSError` if it is gone."""
-        return SourceFile.of(self.path)
+        if self.is_remote:
+            from visiomatic_dask.readers.remote_file import RemoteFile
+
+            return RemoteFile.of(self.address)
+        return SourceFile.of(self.address)
+
+
+def is_url(path: str | os.PathLike[str]) -> bool:
+    """Whether an address is a URL."""
+    return isinstance(path, str) and _URL.match(path) is not None
 
 
 class _SourceIO(io.RawIOBase):

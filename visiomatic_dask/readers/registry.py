@@ -6,7 +6,6 @@ import logging
 import os
 from functools import cache
 from importlib import metadata
-from pathlib import Path
 
 from visiomatic_dask.cube import Cube
 from visiomatic_dask.errors import CubeNotFound, UnreadableCube, UnsupportedFormat
@@ -52,7 +51,7 @@ def open_cube(path: str | os.PathLike[str], *, name: str | None = None) -> Cube:
     Parameters
     ----------
     path : path-like
-        The file or folder.
+        The file or folder; or a URL that fsspec knows, as https://… or s3://….
     name : str, optional
         What the cube is called in messages; by default the file's own name.
 
@@ -69,7 +68,7 @@ def open_cube(path: str | os.PathLike[str], *, name: str | None = None) -> Cube:
     UnreadableCube
         If it cannot be read.
     """
-    name = name or Path(path).name
+    name = name or os.fspath(path).rstrip("/").rpartition("/")[2]
     try:
         place = Place.look(path)
         found = format_of(place)
