@@ -41,7 +41,7 @@ def test_name_is_the_callers(tmp_path: Path) -> None:
         (bz2.compress(PLAIN), "compressed with bzip2; unpack it first"),
         (b"\x89HDF\r\n\x1a\n" + bytes(100), "HDF5 and NetCDF 4 cannot be read yet"),
         (b"CDF\x01" + bytes(100), "NetCDF cannot be read yet"),
-        (b"\x93NUMPY\x01\x00", "NumPy arrays cannot be read yet"),
+        (b"PK\x03\x04" + bytes(100), "it is a zip archive"),
         (b"hello", "its content is of no known format"),
         (b"SIMPLE", "its content is of no known format"),
     ],

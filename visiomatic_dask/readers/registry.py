@@ -9,15 +9,18 @@ from importlib import metadata
 
 from visiomatic_dask.cube import Cube
 from visiomatic_dask.errors import CubeNotFound, UnreadableCube, UnsupportedFormat
+from visiomatic_dask.readers.envi import ENVIFormat
 from visiomatic_dask.readers.fits import FITSFormat
 from visiomatic_dask.readers.format import Format
+from visiomatic_dask.readers.numpy_file import NumPyFormat
 from visiomatic_dask.readers.place import Place
 from visiomatic_dask.readers.refusals import why_refused
 
 logger = logging.getLogger(__name__)
 
 ENTRY_POINTS = "visiomatic_dask.formats"
-_OWN: tuple[Format, ...] = (FITSFormat(),)
+_OWN: tuple[Format, ...] = (FITSFormat(), NumPyFormat(), ENVIFormat())
+"""ENVI comes last: it is told by what lies beside a file."""
 
 
 @cache
