@@ -52,7 +52,7 @@ def cube(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "--front-ends",
             ],
         ),
-        (["info", "--help"], ["--json"]),
+        (["info", "--help"], ["--json", "--formats", "URL"]),
         (["demo", "--help"], ["--width", "--overwrite"]),
         (["--version"], [__version__]),
     ],
@@ -75,7 +75,7 @@ def test_dask_knows_us() -> None:
 def test_info(cube: Path) -> None:
     finished = run("info", cube)
     assert finished.returncode == 0, finished.stderr
-    assert "sky.fits    fingerprint" in finished.stdout
+    assert re.search(r"sky\.fits    FITS    1\.38 MiB    fingerprint [0-9a-f]{16}\n", finished.stdout)
     assert "PRIMARY: 3 x 300 x 400 float32 K" in finished.stdout
     assert "1 km/s … 2 km/s" in finished.stdout
 
@@ -87,6 +87,21 @@ def test_info_as_json(cube: Path) -> None:
     (layer,) = answer["layers"]
     assert (layer["shape"], layer["dtype"], layer["unit"]) == ([3, 300, 400], "float32", "K")
     assert [axis["size"] for axis in layer["axes"]] == [3, 300, 400]
+
+
+def test_info_lists_the_formats() -> None:
+    finished = run("info", "--formats")
+    assert finished.returncode == 0, finished.stderr
+    assert re.search(r"^FITS +plain FITS", finished.stdout, re.MULTILINE)
+    names = [one["name"] for one in json.loads(run("info", "--formats", "--json").stdout)]
+    assert names == [line.split()[0] for line in finished.stdout.splitlines()]
+
+
+def test_info_wants_one_thing(cube: Path) -> None:
+    for arguments in ([], [cube, "--formats"]):
+        finished = run("info", *arguments)
+        assert finished.returncode == 2
+        assert "give either a FILE or --formats" in finished.stderr
 
 
 def test_info_of_what_is_no_cube(tmp_path: Path) -> None:

@@ -16,11 +16,11 @@ import click
 
 from visiomatic_dask import __version__
 from visiomatic_dask.config import load_settings
-from visiomatic_dask.cube import Cube, Layer
 from visiomatic_dask.demo import write_demo
 from visiomatic_dask.engine.batch import BatchJobs
 from visiomatic_dask.engine.cluster import ClusterAddress, ClusterTarget
 from visiomatic_dask.errors import InvalidSetting, VisiomaticError
+from visiomatic_dask.info import describe_cube, describe_formats, text_of_cube, text_of_formats
 from visiomatic_dask.readers import open_cube
 from visiomatic_dask.server.front_ends import serve_from_several
 from visiomatic_dask.server.serve import ServeOptions, run
@@ -116,22 +116,22 @@ def serve(
 
 
 @main.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
-def info(file: Path, as_json: bool) -> None:
-    """Say what a cube is, from its headers alone."""
-    with _errors_for_people():
-        cube = open_cube(file)
-    if as_json:
-        click.echo(json.dumps(_described(cube), indent=2))
+@click.option("--formats", "list_formats", is_flag=True, help="List the formats that can be opened.")
+def info(file: str | None, as_json: bool, list_formats: bool) -> None:
+    """Say what a cube is, how it is stored and what looking at it costs, from its headers alone.
+
+    FILE is a file, a folder (Zarr) or a URL.
+    """
+    if (file is None) != list_formats:
+        raise click.UsageError("give either a FILE or --formats")
+    if file is None:
+        click.echo(json.dumps(describe_formats(), indent=2) if as_json else "\n".join(text_of_formats()))
         return
-    click.echo(f"{cube.name}    fingerprint {cube.fingerprint}")
-    for layer in cube.layers:
-        click.echo(f"\n{layer.name}: {' x '.join(map(str, layer.shape))} {layer.dtype} {layer.unit}")
-        for axis in layer.axes:
-            click.echo(f"  {axis.name:<12} {axis.size:>8}  {axis.ctype:<10} {_extent(axis)}".rstrip())
-        for warning in layer.warnings:
-            click.echo(f"  warning: {warning}")
+    with _errors_for_people():
+        described = describe_cube(open_cube(file), load_settings())
+    click.echo(json.dumps(described, indent=2) if as_json else "\n".join(text_of_cube(described)))
 
 
 @main.command()
@@ -183,35 +183,6 @@ def _cluster(
         return BatchJobs.between(jobs, batch_system)
     except InvalidSetting as error:
         raise click.BadParameter(error.message, param_hint="--jobs") from error
-
-
-def _described(cube: Cube) -> dict[str, Any]:
-    return {
-        "name": cube.name,
-        "fingerprint": cube.fingerprint,
-        "layers": [_layer(layer) for layer in cube.layers],
-    }
-
-
-def _layer(layer: Layer) -> dict[str, Any]:
-    return {
-        "name": layer.name,
-        "shape": list(layer.shape),
-        "dtype": str(layer.dtype),
-        "unit": layer.unit,
-        "axes": [
-            {"name": a.name, "kind": a.kind, "ctype": a.ctype, "unit": a.unit, "size": a.size} for a in layer.axes
-        ],
-        "frame": layer.wcs.frame,
-        "pixel_scale": layer.wcs.pixel_scale,
-        "warnings": list(layer.warnings),
-    }
-
-
-def _extent(axis: Any) -> str:
-    if axis.coordinates is None:
-        return axis.unit or ""
-    return f"{axis.label(0)} … {axis.label(axis.size - 1)}" if axis.size > 1 else str(axis.label(0))
 
 
 def _has_display() -> bool:

@@ -73,9 +73,7 @@ def _header(file: Any, name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]
         version = npy.read_magic(file)
         read = _HEADERS.get(version)
         if read is None:
-            raise UnsupportedFormat(
-                f"{name}: it is a NumPy file of version {version[0]}.{version[1]}; known: 1 to 3"
-            )
+            raise UnsupportedFormat(f"{name}: it is a NumPy file of version {version[0]}.{version[1]}; known: 1 to 3")
         shape, is_fortran, dtype = read(file)
     except (ValueError, EOFError, SyntaxError, TokenError) as error:  # the header is a Python literal
         reason = str(error).splitlines()[0]
