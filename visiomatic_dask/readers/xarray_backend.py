@@ -17,12 +17,14 @@ from xarray.core import indexing
 
 from visiomatic_dask.cube import Axis, Cube, Layer, LayerWCS, Window
 from visiomatic_dask.cube.reader import Reader
+from visiomatic_dask.errors import UnreadableCube
 from visiomatic_dask.readers import registry
 from visiomatic_dask.readers.oriented_reader import OrientedReader
 from visiomatic_dask.readers.place import Place
 
 _Key = int | slice | NDArray[np.int64]
 _PREFERRED_CHUNK = 8 * 2**20
+_OF_XARRAY = ("NetCDF", "Zarr")
 
 
 class ReaderArray(BackendArray):
@@ -202,13 +204,14 @@ class VisiomaticBackend(BackendEntrypoint):
         return xr.Dataset(_apart(variables), attrs={"fingerprint": cube.fingerprint})
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
-        """Whether the file's content is of a format that is read here."""
+        """Whether the file's content is of a format that is read here, and that xarray has no engine of its own for."""
         if not isinstance(filename_or_obj, str | os.PathLike):
             return False
         try:
-            return registry.format_of(Place.look(filename_or_obj)) is not None
-        except OSError:
+            found = registry.format_of(Place.look(filename_or_obj))
+        except (OSError, UnreadableCube):
             return False
+        return found is not None and found.name not in _OF_XARRAY
 
 
 def _apart(variables: dict[str, xr.DataArray]) -> dict[str, xr.DataArray]:
