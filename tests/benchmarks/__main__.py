@@ -9,7 +9,20 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from . import endurance, front_ends, history, peer, replay, report, routes, stages, transport, troubles, viewport
+from . import (
+    endurance,
+    front_ends,
+    history,
+    opening,
+    peer,
+    replay,
+    report,
+    routes,
+    stages,
+    transport,
+    troubles,
+    viewport,
+)
 from .environment import environment
 from .figures import SHORT, Scale
 from .load import MeasurementError
@@ -18,7 +31,7 @@ from .servers import CACHE, KINDS
 RESULTS = Path(__file__).with_name("results")
 SECTIONS = {
     one.SECTION.name: one.SECTION
-    for one in (peer, endurance, viewport, replay, troubles, stages, routes, transport, front_ends)
+    for one in (peer, endurance, viewport, replay, troubles, stages, routes, transport, front_ends, opening)
 }
 
 

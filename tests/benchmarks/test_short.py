@@ -15,7 +15,18 @@ from .environment import environment
 from .figures import Column, Measured, Row, Section
 
 ROOT = Path(__file__).parents[2]
-SECTIONS = {"peer", "endurance", "viewport", "replay", "troubles", "stages", "routes", "transport", "front-ends"}
+SECTIONS = {
+    "peer",
+    "endurance",
+    "viewport",
+    "replay",
+    "troubles",
+    "stages",
+    "routes",
+    "transport",
+    "front-ends",
+    "opening",
+}
 
 
 @pytest.mark.cluster
