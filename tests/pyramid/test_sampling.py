@@ -1,14 +1,15 @@
-"""Samples for statistics: bounded, evenly spread, whole rows."""
+"""Samples for statistics: bounded, evenly spread, whole rows, or whole chunks."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.contracts.chunked_fake import ChunkedFake, chunked_fakes
 from tests.contracts.fake_reader import FakeReader
-from visiomatic_dask.pyramid import sample_plane, sampled_channels
+from visiomatic_dask.pyramid import Storage, sample_layer, sample_plane, sampled_channels
 
 
 @given(st.integers(1, 10_000), st.integers(1, 64))
@@ -59,3 +60,54 @@ def test_nan_and_infinities_stay() -> None:
 @pytest.mark.parametrize("count", [1, 16, 17, 4000])
 def test_sixteen_channels_are_the_default(count: int) -> None:
     assert len(sampled_channels(count, 16)) == min(count, 16)
+
+
+@given(chunked_fakes(most_side=40, most_leading=12), st.integers(1, 20_000), st.integers(1, 9), st.integers(1, 2000))
+def test_samples_of_chunked_layers_keep_to_the_limit(
+    fake: ChunkedFake, limit: int, most_channels: int, most_pixels: int
+) -> None:
+    storage = Storage.of(fake)
+    assume(storage.is_chunked)
+    count = storage.count
+    samples = dict(sample_layer(fake, count, limit, most_channels, most_pixels))
+    assert 1 <= len(samples) <= most_channels
+    assert fake.bytes_decoded <= max(limit, storage.block_nbytes) or storage.beside > 1
+    flat = fake.array.reshape(count, -1)
+    for channel, sample in samples.items():
+        assert sample.dtype == np.float32
+        assert sample.size > 0
+        if np.isfinite(sample).any():
+            assert np.isin(sample[np.isfinite(sample)], flat[channel]).all()
+    sizes = {sample.size for sample in samples.values()}
+    if storage.depth == count:  # all from the same chunks
+        assert len(sizes) == 1
+        assert len(samples) == min(count, most_channels)
+    if len({storage.block(channel) for channel in samples}) > 1:
+        assert {0, count - 1} <= set(samples)
+
+
+def test_channels_that_share_chunks_are_sampled_from_the_same_ones() -> None:
+    fake = ChunkedFake(np.random.default_rng(1).normal(size=(64, 64, 64)).astype(np.float32), (16, 16, 16))
+    samples = dict(sample_layer(fake, 64, 2**20, 16, 2**18))  # all that there is
+    assert sorted(samples) == [first + i for first in (0, 16, 32, 48) for i in (0, 5, 10, 15)]
+    assert len(fake.decoded) == 64
+    assert fake.most_often == 1
+    for channel, sample in samples.items():
+        np.testing.assert_array_equal(np.sort(sample), np.sort(fake.array[channel].ravel()))
+
+
+def test_few_large_chunks_are_sampled_rather_than_many_channels() -> None:
+    fake = ChunkedFake(np.zeros((160, 64, 64), np.float32), (16, 32, 32))  # 10 blocks of four chunks of 64 kB
+    samples = dict(sample_layer(fake, 160, 8 * 65536, 16, 2**18))
+    assert len(fake.decoded) == 8
+    assert {chunk[0] for chunk in fake.decoded} == {0, 9}
+    assert len(samples) == 16
+    assert {0, 159} <= set(samples)
+
+
+def test_a_plane_is_sampled_by_whole_chunks() -> None:
+    fake = ChunkedFake(np.arange(100 * 100, dtype=np.int32).reshape(1, 100, 100), (1, 10, 10))
+    sample = sample_plane(fake, 0, 4000)
+    assert sample.size == 900  # 3 x 3 of the ten chunks that could be read: both axes alike
+    assert len(fake.decoded) == 9
+    assert sample_plane(fake, 0, 10**6).size == 10_000

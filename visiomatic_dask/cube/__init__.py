@@ -2,7 +2,7 @@
 
 from visiomatic_dask.cube.axes import Axis
 from visiomatic_dask.cube.cube import Cube, Layer, LayerLevel, PlaneStatistics
-from visiomatic_dask.cube.reader import Reader
+from visiomatic_dask.cube.reader import Reader, first_chunk_rows
 from visiomatic_dask.cube.source import ByteSource, Source, SourceFile, SourceGroup
 from visiomatic_dask.cube.wcs import LayerWCS, SkyPosition, cd_matrix
 from visiomatic_dask.cube.window import Window, plane_window
@@ -22,5 +22,6 @@ __all__ = [
     "SourceGroup",
     "Window",
     "cd_matrix",
+    "first_chunk_rows",
     "plane_window",
 ]

@@ -112,6 +112,14 @@ class Layer:
         """Number of planes: all axes before y and x, flattened, the fastest (NAXIS3) varying first."""
         return math.prod(self.shape[:-2])
 
+    def at(self, level: int) -> tuple[Reader, int]:
+        """Return what a level is best made from: the coarsest version in the source, and how many levels it is below.
+
+        The reader's planes, binned as many times as the number says, are the level.
+        """
+        best = max((one for one in self.levels if one.level <= level), key=lambda one: one.level, default=None)
+        return (self.reader, level) if best is None else (best.reader, level - best.level)
+
     @property
     def has_spectral_axis(self) -> bool:
         """Whether more than one channel lies along a spectral axis."""

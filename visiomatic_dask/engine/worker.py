@@ -239,5 +239,5 @@ def compile_kernels() -> None:
     render_mix(planes, 0, 0, (4, 4), (1.0,) * 3, (0.0,) * 3, LookTables.of(Look()))
     add_channel(planes[0], 0.0, 1.0, 1.0, 1.0, planes)
     sums, counts = np.zeros((2, 2)), np.zeros((2, 2), np.int32)
-    accumulate(planes[0], 1, 0, 1, sums, counts)
+    accumulate(planes[0], 1, 0, 1, 0, sums, counts)
     finish(sums, counts, np.empty((2, 2), np.float32))

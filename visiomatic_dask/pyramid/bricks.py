@@ -13,13 +13,14 @@ from visiomatic_dask.pyramid.levels import level_size
 from visiomatic_dask.pyramid.tiles import Box
 
 _WIDEST = 8192
-_MOST_PLANES = 64
-_SOURCE_READ = 32 * 2**20
+MOST_PLANES = 64
+SOURCE_READ = 32 * 2**20
 """What a brick of a binned level may read of its source, where it is larger than one tile: enough to stream, little
 enough to share the work."""
-_PREVIEW_READ = 128 * 2**20
+PREVIEW_READ = 128 * 2**20
 """What a preview reads at most: 256 whole rows of a plane 100,000 pixels wide."""
-_MIX_SIDE = 1024
+MIX_SIDE = 1024
+MIX_READ = 2 * SOURCE_READ
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class BrickGrid:
     preview_read : int or None
         None where bricks are exact. Else they would read more than the limit, and are made from a subsample of at most
         this many bytes each.
+    restarts : tuple of int
+        Numbers of planes after which bricks start anew, whether the last one is complete or not; the largest first.
     """
 
     width: int
@@ -43,6 +46,7 @@ class BrickGrid:
     rows: int
     columns: int
     preview_read: int | None = None
+    restarts: tuple[int, ...] = ()
 
     def box(self, tile: Box) -> Box:
         """Rectangle of the brick that holds a tile."""
@@ -71,8 +75,11 @@ class BrickGrid:
 
     def plane_range(self, plane: int, count: int) -> tuple[int, int]:
         """First plane, and one past the last, of the brick that holds a plane of a layer with `count` of them."""
-        first = plane // self.planes * self.planes
-        return first, min(first + self.planes, count)
+        first, last = 0, count
+        for size in (*self.restarts, self.planes):
+            first += (plane - first) // size * size
+            last = min(first + size, last)
+        return first, last
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +120,7 @@ def plane_bricks(width: int, height: int, itemsize: int, level: int, limits: Bri
     pixels = max(limits.brick_size // 4, tile * tile)
     # What one tile, and one row of tiles, read of the source.
     tile_read = _source_read(tile, tile, width, height, itemsize, level)
-    most_read = min(_SOURCE_READ, limits.read_limit)
+    most_read = min(SOURCE_READ, limits.read_limit)
     most_columns = max(_WIDEST, tile)
     if level and _source_read(tile, most_columns, width, height, itemsize, level) > most_read:
         most_columns = min(most_columns, max(1, most_read // tile_read) * tile)
@@ -124,10 +131,10 @@ def plane_bricks(width: int, height: int, itemsize: int, level: int, limits: Bri
         most_rows = min(most_rows, max(1, most_read // row_read) * tile)
     rows = _tiles(most_rows, tile, rows_all)
     whole_plane = rows >= rows_all and columns >= columns_all
-    planes = min(_MOST_PLANES, max(1, pixels // (width * height))) if whole_plane else 1
+    planes = min(MOST_PLANES, max(1, pixels // (width * height))) if whole_plane else 1
     if level:
         planes = min(planes, max(1, most_read // (width * height * itemsize)))
-    preview = min(limits.read_limit, _PREVIEW_READ) if tile_read > limits.read_limit else None
+    preview = min(limits.read_limit, PREVIEW_READ) if tile_read > limits.read_limit else None
     return BrickGrid(columns_all, rows_all, planes, rows, columns, preview)
 
 
@@ -135,12 +142,12 @@ def mix_bricks(width: int, height: int, itemsize: int, level: int, channels: int
     """Cut a level into bricks of a mix, which read every one of its `channels`; parameters as of `plane_bricks`."""
     tile = limits.tile_size
     columns_all, rows_all = level_size(width, level), level_size(height, level)
-    side = max(_MIX_SIDE, tile)
-    most_read = min(2 * _SOURCE_READ, limits.read_limit)
+    side = max(MIX_SIDE, tile)
+    most_read = min(MIX_READ, limits.read_limit)
     while side > tile and channels * _source_read(side, side, width, height, itemsize, level) > most_read:
         side //= 2
     read = channels * _source_read(tile, tile, width, height, itemsize, level)
-    preview = min(limits.read_limit, _PREVIEW_READ) if read > limits.read_limit else None
+    preview = min(limits.read_limit, PREVIEW_READ) if read > limits.read_limit else None
     return BrickGrid(columns_all, rows_all, 1, _tiles(side, tile, rows_all), _tiles(side, tile, columns_all), preview)
 
 

@@ -2,90 +2,146 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
-from visiomatic_dask.cube import Reader, Window, plane_window
+from visiomatic_dask.cube import Reader
 from visiomatic_dask.pyramid.rebin import accumulate, finish
+from visiomatic_dask.pyramid.storage import Storage, cuts, plane_windows
 from visiomatic_dask.pyramid.tiles import Box
 
 _BAND = 2 * 2**20
 """Source bytes in a band: one that stays in the cache between reading, swapping and summing."""
+_CHUNK_BAND = 8 * 2**20
+"""The same where chunks are read whole: decoding them takes longer than a cache that is missed."""
 
 
-def load_box(reader: Reader, plane: int, level: int, box: Box, out: NDArray[np.float32]) -> None:
-    """Read a rectangle of one plane at a level, streaming its source in bands so that memory stays bounded.
+def load_block(reader: Reader, planes: tuple[int, int], level: int, box: Box, out: NDArray[np.float32]) -> None:
+    """Read a rectangle of some planes at a level, streaming its source in bands so that memory stays bounded.
+
+    Bands are cut along the storage chunks, so that each of them is read once; planes that share chunks are read
+    together.
 
     Parameters
     ----------
     reader : Reader
         The source.
-    plane : int
-        Index over all axes before y and x, flattened.
+    planes : (int, int)
+        First plane and one past the last, over all axes before y and x, flattened.
     level : int
         0 for full resolution.
     box : Box
         Rectangle at that level, in raster orientation.
-    out : ndarray of float32, (box.rows, box.columns)
+    out : ndarray of float32, (planes, box.rows, box.columns)
         Where the pixels go.
     """
-    if level == 0:
-        out[:] = as_float32(reader.read(_window(reader, plane, box.top, box.bottom, box.left, box.right)))[::-1]
-        return
-    height, width = reader.shape[-2:]
-    top, bottom = box.top << level, min(box.bottom << level, height)
-    left, right = box.left << level, min(box.right << level, width)
-    sums = np.zeros(out.shape, np.float64)
-    counts = np.zeros(out.shape, np.int32)
-    rows = max(1, _BAND // ((right - left) * reader.source_itemsize))
-    for first in range(top, bottom, rows):
-        last = min(first + rows, bottom)
-        band = as_float32(reader.read(_window(reader, plane, first, last, left, right)))
-        accumulate(band, level, last - 1 - top, -1, sums, counts)
-    finish(sums, counts, out)
+    storage = Storage.of(reader)
+    source = storage.source_box(level, box)
+    for part in _parts(storage, planes, level, source):
+        target = out[part[0] - planes[0] : part[1] - planes[0]]
+        if level:
+            with_sums = Binning(level, source, target)
+            for band in bands(storage, part, source):
+                with_sums.add(reader, part, band)
+            with_sums.finish()
+        else:
+            for band in bands(storage, part, source) if storage.is_chunked else [source]:
+                place = band.within(source)
+                for index, pixels in read_planes(reader, part, band):
+                    there = target[index : index + len(pixels), place.top : place.bottom, place.left : place.right]
+                    there[:] = pixels[:, ::-1]
 
 
-def load_preview_box(
-    reader: Reader, plane: int, level: int, box: Box, out: NDArray[np.float32], read_limit: int
-) -> None:
-    """Make a rectangle at a level from some of its source rows, each read whole and averaged exactly along x.
+def load_box(reader: Reader, plane: int, level: int, box: Box, out: NDArray[np.float32]) -> None:
+    """Read a rectangle of one plane into ``out``, (box.rows, box.columns); otherwise as `load_block`."""
+    load_block(reader, (plane, plane + 1), level, box, out[np.newaxis])
 
-    Rows, never columns: strided small reads fetch the same bytes from the disk at a tenth of the speed.
+
+class Binning:
+    """Means over the blocks of a level, of whatever parts of the source are added.
 
     Parameters
     ----------
-    reader, plane, level, box, out
-        As of `load_box`.
-    read_limit : int
-        Bytes to read at most. What that leaves to read is spread evenly; where it is less than a source row for every
-        row of the picture, rows are repeated.
+    level : int
+        Blocks are ``2**level`` pixels a side.
+    source : Box
+        Rectangle of full resolution behind the picture.
+    out : ndarray of float32, (planes, rows, columns)
+        The picture.
     """
-    height, width = reader.shape[-2:]
-    left, right = box.left << level, min(box.right << level, width)
-    affordable = max(1, read_limit // ((right - left) * reader.source_itemsize))
-    stride = -(-box.rows // affordable)
-    samples = max(1, affordable // box.rows)
-    for first in range(0, box.rows, stride):
-        top = (box.top + first) << level
-        block = min((box.top + first + 1) << level, height) - top
-        sums = np.zeros((1, box.columns), np.float64)
-        counts = np.zeros((1, box.columns), np.int32)
-        taken = min(samples, block)
-        for i in range(taken):
-            row = top + (2 * i + 1) * block // (2 * taken)
-            pixels = as_float32(reader.read(_window(reader, plane, row, row + 1, left, right)))
-            accumulate(pixels, level, 0, 1, sums, counts)
-        finish(sums, counts, out[first : first + 1])
-        out[first + 1 : first + stride] = out[first]
+
+    def __init__(self, level: int, source: Box, out: NDArray[np.float32]) -> None:
+        self._level = level
+        self._source = source
+        self._out = out
+        self._sums = np.zeros(out.shape, np.float64)
+        self._counts = np.zeros(out.shape, np.int32)
+
+    def add(self, reader: Reader, planes: tuple[int, int], part: Box) -> None:
+        """Read a rectangle of full resolution of the planes, and add it."""
+        last_row, first_column = part.bottom - 1 - self._source.top, part.left - self._source.left
+        for first, pixels in read_planes(reader, planes, part):
+            for index, plane in enumerate(pixels, first):
+                accumulate(plane, self._level, last_row, -1, first_column, self._sums[index], self._counts[index])
+
+    def finish(self) -> None:
+        """Divide; blocks without a finite pixel become NaN."""
+        for sums, counts, out in zip(self._sums, self._counts, self._out, strict=True):
+            finish(sums, counts, out)
 
 
-def _window(reader: Reader, plane: int, top: int, bottom: int, left: int, right: int) -> Window:
-    """Window, in the order of the file, of a raster rectangle at full resolution."""
-    height = reader.shape[-2]
-    return plane_window(reader.shape, plane, range(height - bottom, height - top), range(left, right))
+def bands(storage: Storage, planes: tuple[int, int], source: Box) -> Iterator[Box]:
+    """Cut a rectangle of full resolution into bands from top to bottom, along the chunks it is stored in.
+
+    A band takes a few megabytes, or a row of chunks; where that is more, parts of one.
+    """
+    # An axis that runs faster than x is fetched whole, whatever is taken of it.
+    fast = storage.rows == storage.columns == 1 and storage.depth > 1
+    deep = storage.depth * storage.beside if fast else planes[1] - planes[0]
+    limit, pixel = (_CHUNK_BAND if storage.is_chunked else _BAND), deep * storage.itemsize
+    rows = max(storage.rows, limit // (source.columns * pixel))
+    columns = max(storage.columns, limit // (storage.rows * pixel)) if storage.is_chunked else source.columns
+    for top, bottom in cuts(source.top, source.bottom, rows, storage.rows, storage.top):
+        for left, right in cuts(source.left, source.right, columns, storage.columns, 0):
+            yield Box(top, left, bottom, right)
 
 
 def as_float32(pixels: NDArray[np.generic]) -> NDArray[np.float32]:
-    """Turn what a reader gave of one plane into contiguous float32, (rows, columns)."""
+    """Turn what a reader gave into contiguous float32, (planes, rows, columns)."""
     with np.errstate(over="ignore"):  # float64 beyond the range of float32 becomes infinite, which counts as invalid
-        return np.ascontiguousarray(pixels.reshape(pixels.shape[-2:]), dtype=np.float32)
+        return np.ascontiguousarray(pixels.reshape(-1, *pixels.shape[-2:]), dtype=np.float32)
+
+
+def _parts(storage: Storage, planes: tuple[int, int], level: int, source: Box) -> Iterator[tuple[int, int]]:
+    """Cut a range of planes into those that are read together: whole blocks of those that share chunks."""
+    if not (level or storage.is_chunked):
+        yield planes
+        return
+    limit = _CHUNK_BAND if storage.is_chunked else _BAND
+    most = max(1, limit // (source.rows * source.columns * storage.itemsize))
+    first = planes[0]
+    for start, stop in storage.blocks(planes):
+        if stop - first > most and start > first:
+            yield first, start
+            first = start
+    yield first, planes[1]
+
+
+def read_planes(reader: Reader, planes: tuple[int, int], part: Box) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Read a rectangle of full resolution of planes that follow one another, as float32.
+
+    Yields
+    ------
+    index : int
+        How many planes came before.
+    pixels : ndarray of float32, (planes, rows, columns)
+        Rows in the order of the file.
+    """
+    height, index = reader.shape[-2], 0
+    y, x = range(height - part.bottom, height - part.top), range(part.left, part.right)
+    for window in plane_windows(reader.shape, planes, y, x):
+        pixels = as_float32(reader.read(window))
+        yield index, pixels
+        index += len(pixels)

@@ -17,6 +17,7 @@ def accumulate(
     level: int,
     first_row: int,
     row_step: int,
+    first_column: int,
     sums: NDArray[np.float64],
     counts: NDArray[np.int32],
 ) -> None:
@@ -25,13 +26,15 @@ def accumulate(
     Parameters
     ----------
     band : ndarray of float32, (rows, columns)
-        Rows of the source; its first column is the first of a block.
+        Rows of the source.
     level : int
         Blocks are ``2**level`` pixels a side.
     first_row : int
         Row of the target window, at full resolution, that the first row of the band is.
     row_step : int
         1 if the rows of the band follow those of the window, -1 if they run the other way (a FITS file, y up).
+    first_column : int
+        Column of the target window, at full resolution, that the first column of the band is.
     sums : ndarray of float64, (rows, columns)
         Sums over the finite pixels of each block; changed in place.
     counts : ndarray of int32, (rows, columns)
@@ -52,8 +55,8 @@ def accumulate(
             column_counts[j] += 1 if finite else 0
         if i + 1 == rows or (first_row + (i + 1) * row_step) >> level != target:
             for j in range(width):
-                sums[target, j >> level] += column_sums[j]
-                counts[target, j >> level] += column_counts[j]
+                sums[target, (first_column + j) >> level] += column_sums[j]
+                counts[target, (first_column + j) >> level] += column_counts[j]
                 column_sums[j] = 0.0
                 column_counts[j] = 0
 

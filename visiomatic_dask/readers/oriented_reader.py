@@ -24,7 +24,7 @@ class OrientedReader:
         Axis of the file that each axis of the layer is; the last two are y and x.
     y_down : bool
         Whether the file's first row is the top of the picture (ENVI, images, most simulations), so that rows are
-        counted from the last. Their storage chunks are then taken to start at the bottom.
+        counted from the last.
     """
 
     inner: Reader
@@ -63,6 +63,11 @@ class OrientedReader:
         for axis in range(self.order[-1] + 1, len(inner)):
             inner[axis] = self.inner.shape[axis]
         return tuple(inner[axis] for axis in self.order)
+
+    @property
+    def first_chunk_rows(self) -> int:
+        """Rows below the first boundary between chunks, which are counted from the file's first row."""
+        return self.shape[-2] % self.chunks[-2] if self.y_down else 0
 
     def read(self, window: Window) -> NDArray[Any]:
         """Read a window; see `visiomatic_dask.cube.Reader.read`."""

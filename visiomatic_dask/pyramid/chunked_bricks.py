@@ -1,0 +1,163 @@
+"""Bricks of sources that are stored in chunks: whole chunks, as many as a brick can hold.
+
+Boundaries of bricks are those of tiles first, and those of chunks wherever both agree. Planes that share chunks come
+together, as many as fit, so that stepping through channels stays within a brick.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from visiomatic_dask.pyramid.bricks import (
+    MIX_READ,
+    MIX_SIDE,
+    MOST_PLANES,
+    PREVIEW_READ,
+    SOURCE_READ,
+    BrickGrid,
+    BrickLimits,
+    mix_bricks,
+    plane_bricks,
+)
+from visiomatic_dask.pyramid.levels import level_size
+from visiomatic_dask.pyramid.storage import Storage
+
+MIX_BUFFER = 32 * 2**20
+"""Bytes of the channels of a mix that are read together, because they share chunks."""
+
+
+def bricks_of(storage: Storage, level: int, limits: BrickLimits) -> BrickGrid:
+    """Cut a level of a layer into bricks, however it is stored.
+
+    Parameters
+    ----------
+    storage : Storage
+        The source.
+    level : int
+        How many times its planes are binned.
+    limits : BrickLimits
+        What to cut by.
+    """
+    if not storage.is_chunked:
+        return plane_bricks(storage.width, storage.height, storage.itemsize, level, limits)
+    return _Cutter(storage, level, limits).grid
+
+
+def mix_bricks_of(storage: Storage, level: int, channels: Sequence[int], limits: BrickLimits) -> BrickGrid:
+    """Cut a level into bricks of a mix, which read every one of its channels; parameters as of `bricks_of`."""
+    if not storage.is_chunked:
+        return mix_bricks(storage.width, storage.height, storage.itemsize, level, len(channels), limits)
+    tile = limits.tile_size
+    columns_all, rows_all = level_size(storage.width, level), level_size(storage.height, level)
+    side = max(MIX_SIDE, tile)
+    most_read = min(MIX_READ, limits.read_limit)
+    while side > tile and mix_cost(storage, level, channels, side) > most_read:
+        side //= 2
+    preview = None
+    if mix_cost(storage, level, channels, tile) > limits.read_limit:
+        preview = min(limits.read_limit, PREVIEW_READ)
+    rows, columns = (min(side, math.ceil(size / tile) * tile) for size in (rows_all, columns_all))
+    return BrickGrid(columns_all, rows_all, 1, rows, columns, preview)
+
+
+def mix_cost(storage: Storage, level: int, channels: Sequence[int], side: int) -> int:
+    """Bytes that a square of a mix reads at most."""
+    groups = mix_groups(storage, level, channels, side * side)
+    return len(groups) * storage.most_cost(side, side, level)
+
+
+def mix_groups(storage: Storage, level: int, channels: Sequence[int], pixels: int) -> list[list[int]]:
+    """Group the channels of a mix by the chunks they share, as far as the buffer holds them.
+
+    Parameters
+    ----------
+    storage : Storage
+        The source.
+    level : int
+        The level; those above 0 take sums and counts beside the pixels.
+    channels : sequence of int
+        Of the mix.
+    pixels : int
+        Of the brick, in one plane.
+    """
+    return storage.groups(channels, max(1, MIX_BUFFER // (pixels * (16 if level else 4))))
+
+
+class _Cutter:
+    """Finds the bricks of one level.
+
+    Parameters
+    ----------
+    storage, level, limits
+        As of `bricks_of`.
+    """
+
+    def __init__(self, storage: Storage, level: int, limits: BrickLimits) -> None:
+        self._storage = storage
+        self._level = level
+        self._tile = limits.tile_size
+        self._width, self._height = level_size(storage.width, level), level_size(storage.height, level)
+        self._pixels = max(limits.brick_size // 4, limits.tile_size**2)
+        self._most_read = min(SOURCE_READ, limits.read_limit)
+        self._read_limit = limits.read_limit
+
+    @property
+    def grid(self) -> BrickGrid:
+        """The bricks."""
+        storage = self._storage
+        rows, columns = self._area()
+        area = min(rows, self._height) * min(columns, self._width)
+        planes, restarts = self._planes(area, rows >= self._height and columns >= self._width)
+        preview = None
+        if storage.most_cost(self._tile, self._tile, self._level) > self._read_limit:
+            preview = min(self._read_limit, PREVIEW_READ)
+        return BrickGrid(self._width, self._height, planes, rows, columns, preview, restarts)
+
+    def _area(self) -> tuple[int, int]:
+        """Rows and columns of a brick: from the smallest that chunks and tiles agree upon as far as it may grow."""
+        storage, tile = self._storage, self._tile
+        wide, high = self._unit(storage.columns, self._width), self._unit(storage.rows, self._height)
+        smallest = ((high, wide), (tile, wide), (high, tile), (tile, tile))
+        rows, columns = next((one for one in smallest if self._fits(*one)), (tile, tile))
+        while True:
+            taller = min(2 * rows, self._cover(self._height)), columns
+            wider = rows, min(2 * columns, self._cover(self._width))
+            # Rows that are stored whole are wide first, all else is kept square.
+            order = (wider, taller) if columns <= rows or storage.columns >= storage.width else (taller, wider)
+            larger = next((one for one in order if one != (rows, columns) and self._fits(*one)), None)
+            if larger is None:
+                return rows, columns
+            rows, columns = larger
+
+    def _unit(self, chunk: int, size: int) -> int:
+        """Smallest number of pixels of the level that is whole tiles and whole chunks, or covers it."""
+        chunk //= math.gcd(chunk, 1 << self._level)
+        return min(math.lcm(chunk, self._tile), self._cover(size))
+
+    def _cover(self, size: int) -> int:
+        return math.ceil(size / self._tile) * self._tile
+
+    def _fits(self, rows: int, columns: int) -> bool:
+        """Whether a brick can be that large: with all planes that share its chunks, and what it reads."""
+        storage = self._storage
+        pixels = min(rows, self._height) * min(columns, self._width) * storage.depth
+        return pixels <= self._pixels and (
+            self._level == 0 or storage.most_cost(rows, columns, self._level) <= self._most_read
+        )
+
+    def _planes(self, area: int, whole: bool) -> tuple[int, tuple[int, ...]]:
+        """Count the planes of a brick, and say after how many of them bricks start anew."""
+        storage = self._storage
+        most = max(1, self._pixels // area)
+        if most < storage.depth:
+            shared = min(storage.depth, storage.fastest)
+            parts = -(-shared // most)
+            return -(-shared // parts), (storage.run, storage.depth, shared)
+        blocks = 1
+        if whole:  # of small planes, several blocks
+            blocks = min(most, MOST_PLANES) // storage.depth
+            if self._level:
+                read = storage.most_cost(self._height, self._width, self._level)
+                blocks = min(blocks, self._most_read // read)
+        return min(max(1, blocks) * storage.depth, storage.run), (storage.run,)
