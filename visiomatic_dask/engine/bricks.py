@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from visiomatic_dask.cube import Reader
 from visiomatic_dask.engine.placement import Placement
-from visiomatic_dask.pyramid import Box, load_box, load_preview_box
-from visiomatic_dask.rendering import Mix, add_channel
+from visiomatic_dask.pyramid import Box, Storage, load_block, load_preview_block, mix_groups
+from visiomatic_dask.rendering import Mix, Style, add_channel
 
 _PLANE_PREFIX, _MIX_PREFIX = "load-brick", "mix-partial"
 BRICK_PREFIXES = (_PLANE_PREFIX, _MIX_PREFIX)
@@ -70,15 +70,15 @@ class PlaneBrick:
     Attributes
     ----------
     reader : Reader
-        The layer.
+        The layer, or a coarser version of it that the source holds.
     level : int
-        The level.
+        How many times its planes are binned: the level of the layer less that of the version.
     planes : (int, int)
         First plane and one past the last.
     box : Box
         Rectangle at that level.
     preview_read : int or None
-        For a subsample: bytes to read of each plane. None for exact bricks.
+        For a subsample: bytes to read of each plane, or of all those that share chunks. None for exact bricks.
     stripe : int
         Its number among its neighbours, for the placement.
     """
@@ -110,7 +110,11 @@ class PlaneBrick:
     @property
     def read_cost(self) -> int:
         """Bytes read of the source."""
-        return (self.planes[1] - self.planes[0]) * _read_cost(self.reader, self.level, self.box, self.preview_read)
+        storage = Storage.of(self.reader)
+        cost = storage.cost(self.planes, self.level, self.box)
+        if self.preview_read is None:
+            return cost
+        return min(cost, len(list(storage.blocks(self.planes))) * self.preview_read)
 
     def part(self, box: Box, plane: int) -> PlaneBrick:
         """Recipe of a rectangle of one plane."""
@@ -120,8 +124,7 @@ class PlaneBrick:
     def load(self) -> NDArray[np.float32]:
         """Make the brick."""
         out = np.empty((self.planes[1] - self.planes[0], self.box.rows, self.box.columns), np.float32)
-        for index, plane in enumerate(range(*self.planes)):
-            _load(self.reader, plane, self.level, self.box, out[index], self.preview_read)
+        _load(self.reader, self.planes, self.level, self.box, out, self.preview_read)
         return out
 
 
@@ -166,28 +169,43 @@ class MixBrick:
         return Placement(f"{self.reader.token}|{self.level}", self.stripe)
 
     @property
-    def _channel_read(self) -> int | None:
-        return None if self.preview_read is None else max(1, self.preview_read // len(self.mix.channels))
+    def _groups(self) -> list[list[int]]:
+        """Channels that are read together."""
+        pixels = self.box.rows * self.box.columns
+        return mix_groups(Storage.of(self.reader), self.level, self.mix.channels, pixels)
 
     @property
     def read_cost(self) -> int:
         """Bytes read of the source."""
-        return len(self.mix.channels) * _read_cost(self.reader, self.level, self.box, self._channel_read)
+        storage = Storage.of(self.reader)
+        cost = sum(storage.cost((group[0], group[-1] + 1), self.level, self.box) for group in self._groups)
+        return cost if self.preview_read is None else min(cost, self.preview_read)
 
     def part(self, box: Box, plane: int) -> MixBrick:  # noqa: ARG002 - a mix has no planes to choose from
         """Recipe of a rectangle."""
         return replace(self, box=box)
 
     def load(self) -> NDArray[np.float32]:
-        """Stream the channels, one at a time through one buffer, into the three planes."""
-        mixed = np.zeros((3, self.box.rows, self.box.columns), np.float32)
-        channel = np.empty((self.box.rows, self.box.columns), np.float32)
-        for index, cut, weights in zip(self.mix.channels, self.mix.cuts, self.mix.weights, strict=True):
-            if not any(weights):
+        """Stream the channels, those that share chunks together and else one at a time, into the three planes."""
+        shape, groups = (self.box.rows, self.box.columns), self._groups
+        share = None if self.preview_read is None else max(1, self.preview_read // len(groups))
+        parts = {
+            channel: (cut, weights)
+            for channel, cut, weights in zip(self.mix.channels, self.mix.cuts, self.mix.weights, strict=True)
+            if any(weights)
+        }
+        mixed = np.zeros((3, *shape), np.float32)
+        buffer = np.empty((max(group[-1] + 1 - group[0] for group in groups), *shape), np.float32)
+        for group in groups:
+            wanted = [channel for channel in group if channel in parts]
+            if not wanted:
                 continue
-            _load(self.reader, index, self.level, self.box, channel, self._channel_read)
-            red, green, blue = (weight / (cut.high - cut.low) for weight in weights)
-            add_channel(channel, cut.low, red, green, blue, mixed)
+            first, last = wanted[0], wanted[-1] + 1
+            _load(self.reader, (first, last), self.level, self.box, buffer[: last - first], share)
+            for channel in wanted:
+                cut, weights = parts[channel]
+                red, green, blue = (weight / (cut.high - cut.low) for weight in weights)
+                add_channel(buffer[channel - first], cut.low, red, green, blue, mixed)
         return mixed
 
 
@@ -220,15 +238,28 @@ class Brick:
         return self.recipe.nbytes
 
 
-def _load(reader: Reader, plane: int, level: int, box: Box, out: NDArray[np.float32], preview_read: int | None) -> None:
+def region_costs(reader: Reader, level: int, box: Box, style: Style) -> tuple[int, int]:
+    """Bytes that a rectangle reads of its source, and bytes that the coarsest subsample of it reads.
+
+    Parameters
+    ----------
+    reader, level, box
+        As of `PlaneBrick`.
+    style : Style
+        Says which channels.
+    """
+    storage, content = Storage.of(reader), style.content
+    channels = content.channels if isinstance(content, Mix) else (content.channel,)
+    groups = storage.groups(channels, storage.depth)
+    whole = sum(storage.cost((group[0], group[-1] + 1), level, box) for group in groups)
+    # A subsample may repeat a row, or a chunk, as often as pixels are binned; coarser than that it would show nothing.
+    return whole, min(whole, max(whole >> 2 * level, len(groups) * storage.block_nbytes))
+
+
+def _load(
+    reader: Reader, planes: tuple[int, int], level: int, box: Box, out: NDArray[np.float32], preview_read: int | None
+) -> None:
     if preview_read is None:
-        load_box(reader, plane, level, box, out)
+        load_block(reader, planes, level, box, out)
     else:
-        load_preview_box(reader, plane, level, box, out, preview_read)
-
-
-def _read_cost(reader: Reader, level: int, box: Box, preview_read: int | None) -> int:
-    rows = min(box.rows << level, reader.shape[-2])
-    columns = min(box.columns << level, reader.shape[-1])
-    cost = rows * columns * reader.source_itemsize
-    return cost if preview_read is None else min(cost, preview_read)
+        load_preview_block(reader, planes, level, box, out, preview_read)

@@ -11,7 +11,7 @@ from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine.bricks import Brick, BrickRecipe, MixBrick, PlaneBrick
 from visiomatic_dask.engine.requests import TileRequest
 from visiomatic_dask.engine.tile_job import TileJob
-from visiomatic_dask.pyramid import Box, BrickGrid, BrickLimits, TileGrid, mix_bricks, plane_bricks
+from visiomatic_dask.pyramid import Box, BrickGrid, BrickLimits, Storage, TileGrid, bricks_of, mix_bricks_of
 from visiomatic_dask.rendering import Mix, Mono, Style
 
 _MOST_PLANS = 4096
@@ -81,10 +81,11 @@ class Planner:
 
     def grid(self, layer: Layer, level: int, mix: Mix | None = None) -> BrickGrid:
         """Bricks of a level of a layer, or of a mix of its channels."""
-        itemsize = layer.reader.source_itemsize
+        reader, below = layer.at(level)
+        storage = Storage.of(reader)
         if mix is None:
-            return plane_bricks(layer.width, layer.height, itemsize, level, self.limits)
-        return mix_bricks(layer.width, layer.height, itemsize, level, len(mix.channels), self.limits)
+            return bricks_of(storage, below, self.limits)
+        return mix_bricks_of(storage, below, mix.channels, self.limits)
 
     def plan(self, request: TileRequest, workers: int) -> TilePlan:
         """Plan a tile.
@@ -104,7 +105,7 @@ class Planner:
         """
         content = request.style.content
         what = content.channel if isinstance(content, Mono) else content.text
-        key = (request.layer.reader.token, request.level, request.row, request.column, what, workers)
+        key = (request.layer.at(request.level)[0].token, request.level, request.row, request.column, what, workers)
         plan = self._plans.get(key)
         if plan is None:
             plan = self._plans[key] = self._plan(request, workers)
@@ -117,11 +118,12 @@ class Planner:
     def _plan(self, request: TileRequest, workers: int) -> TilePlan:
         layer, content = request.layer, request.style.content
         tile = self.tiles(layer).box(request.level, request.row, request.column)
+        reader, below = layer.at(request.level)
         recipe: BrickRecipe
         if isinstance(content, Mix):
             grid = self.grid(layer, request.level, content)
             box = grid.box(tile)
-            recipe = MixBrick(layer.reader, request.level, box, content, grid.preview_read, _stripe(grid, box))
+            recipe = MixBrick(reader, below, box, content, grid.preview_read, _stripe(grid, box))
             plane = 0
         else:
             grid = self.grid(layer, request.level)
@@ -131,7 +133,7 @@ class Planner:
             stripe = _stripe(grid, box)
             if bricks_a_plane < _BRICKS_A_WORKER * workers:
                 stripe += planes[0] // grid.planes
-            recipe = PlaneBrick(layer.reader, request.level, planes, box, grid.preview_read, stripe)
+            recipe = PlaneBrick(reader, below, planes, box, grid.preview_read, stripe)
             plane = content.channel - planes[0]
         return TilePlan(Brick(recipe), plane, tile.within(box), grid.preview_read is not None)
 

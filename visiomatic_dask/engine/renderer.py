@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from visiomatic_dask.config import Settings
 from visiomatic_dask.engine import tasks
 from visiomatic_dask.engine.admission import Admission
+from visiomatic_dask.engine.bricks import region_costs
 from visiomatic_dask.engine.cluster import ClusterTarget
 from visiomatic_dask.engine.link import ClusterLink, kept_link
 from visiomatic_dask.engine.measurer import Measurer
@@ -19,7 +20,6 @@ from visiomatic_dask.engine.prefetch import Prefetcher
 from visiomatic_dask.engine.requests import Picture, RegionRequest, TileRequest
 from visiomatic_dask.engine.task_runner import TaskRunner
 from visiomatic_dask.errors import TooLarge, Unavailable
-from visiomatic_dask.rendering import Mix
 
 _LARGEST_JPEG = 65_500
 """Pixels along a side that libjpeg encodes."""
@@ -141,11 +141,8 @@ class Renderer:
                 f"the region has {box.columns} x {box.rows} pixels; a JPEG has {_LARGEST_JPEG} along a side at most",
                 "RGN",
             )
-        channels = len(request.style.content.channels) if isinstance(request.style.content, Mix) else 1
-        source_row = min(box.columns << request.level, layer.width) * layer.reader.source_itemsize * channels
-        whole = min(box.rows << request.level, layer.height) * source_row
-        # A subsample may repeat a row as often as rows are binned; coarser than that it would show nothing.
-        least = (box.rows * source_row) >> request.level
+        reader, below = layer.at(request.level)
+        whole, least = region_costs(reader, below, box, request.style)
         if least > settings.read_limit:
             raise TooLarge(
                 f"the region would read {least / 1e6:,.1f} MB at least; {settings.read_limit / 1e6:,.1f} MB are "
@@ -155,8 +152,8 @@ class Renderer:
         preview_read = settings.read_limit if whole > settings.read_limit else None
         data = await self._runner.run(
             tasks.render_region,
-            layer.reader,
-            request.level,
+            reader,
+            below,
             box,
             request.style,
             preview_read,

@@ -34,7 +34,8 @@ class TileRequest:
     @property
     def token(self) -> str:
         """32 hexadecimal digits: equal for two requests if and only if they ask for the same bytes."""
-        return _digest(f"tile|{self.layer.reader.token}|{self.level}|{self.row}|{self.column}|{self.style.text}")
+        source = self.layer.at(self.level)[0].token
+        return _digest(f"tile|{source}|{self.level}|{self.row}|{self.column}|{self.style.text}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ class RegionRequest:
     @property
     def token(self) -> str:
         """32 hexadecimal digits, as of `TileRequest`."""
-        return _digest(f"region|{self.layer.reader.token}|{self.level}|{self.box}|{self.style.text}")
+        source = self.layer.at(self.level)[0].token
+        return _digest(f"region|{source}|{self.level}|{self.box}|{self.style.text}")
 
 
 @dataclass(frozen=True, slots=True)

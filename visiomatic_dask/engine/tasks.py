@@ -5,7 +5,7 @@ Statistics, measurements, regions, and tiles by the scheduler route.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from visiomatic_dask.analysis import line_profile, pixel_values
 from visiomatic_dask.cube import Reader
 from visiomatic_dask.engine.bricks import MixBrick, PlaneBrick
 from visiomatic_dask.engine.tile_job import BrickAbsent, Rendered, TileJob, render_job
-from visiomatic_dask.pyramid import Box, sample_plane, sampled_channels
+from visiomatic_dask.pyramid import Box, Storage, cuts, sample_layer, sample_plane
 from visiomatic_dask.rendering import (
     Background,
     Cut,
@@ -35,13 +35,14 @@ _LARGEST_SAMPLE = 2**18
 """Pixels of a channel's sample: beyond this the median no longer moves by what anyone can see, but the time to sort
 them does."""
 _REGION_BAND = 256
+_REGION_CHUNK = 1024
+"""Rows of a band of a region, and as many as it may have for the sake of whole chunks."""
 
 
 def sample_statistics(reader: Reader, channels: int, read_limit: int, most_channels: int) -> dict[int, Background]:
     """Sample some channels of a layer, reading at most `read_limit` bytes in all."""
-    chosen = sampled_channels(channels, most_channels)
-    limit = min(read_limit // len(chosen), _LARGEST_SAMPLE * reader.source_itemsize)
-    return {channel: background(sample_plane(reader, channel, limit)) for channel in chosen}
+    samples = sample_layer(reader, channels, read_limit, most_channels, _LARGEST_SAMPLE)
+    return {channel: background(sample) for channel, sample in samples}
 
 
 def sampled_cut(reader: Reader, channel: int, method: str, read_limit: int) -> Cut:
@@ -63,12 +64,25 @@ def read_profile(
 
 
 def render_region(reader: Reader, level: int, box: Box, style: Style, preview_read: int | None) -> bytes:
-    """Render a rectangle of any size band by band, so that no more than its bytes and one band are held."""
+    """Render a rectangle of any size band by band, so that no more than its bytes and one band are held.
+
+    Parameters
+    ----------
+    reader : Reader
+        What the pixels are read from.
+    level : int
+        How many times its planes are binned.
+    box : Box
+        Rectangle of what that gives.
+    style : Style
+        How it is rendered.
+    preview_read : int or None
+        For a subsample: bytes to read at most.
+    """
     content, look, tables = style.content, style.look, LookTables.of(style.look)
     scale, offset = style.scale_offset
     bands = []
-    for top in range(box.top, box.bottom, _REGION_BAND):
-        band = Box(top, box.left, min(top + _REGION_BAND, box.bottom), box.right)
+    for band in _region_bands(Storage.of(reader), level, box):
         share = None if preview_read is None else max(1, preview_read * band.rows // box.rows)
         shape = (band.rows, band.columns)
         if isinstance(content, Mix):
@@ -79,6 +93,17 @@ def render_region(reader: Reader, level: int, box: Box, style: Style, preview_re
             brick = PlaneBrick(reader, level, planes, band, share).load()
             bands.append(render_plane(brick, 0, 0, 0, shape, style.low, scale[0], offset[0], tables))
     return encode(np.concatenate(bands), look)
+
+
+def _region_bands(storage: Storage, level: int, box: Box) -> Iterator[Box]:
+    """Cut a region into bands, along the chunks it is stored in where they are not too high."""
+    chunk = storage.rows if storage.rows <= _REGION_CHUNK << level else 1
+    most = max(_REGION_BAND << level, chunk)
+    top = box.top
+    for _, stop in cuts(box.top << level, box.bottom << level, most, chunk, storage.top):
+        if stop >> level > top:
+            yield Box(top, box.left, stop >> level, box.right)
+            top = stop >> level
 
 
 def render_tile(job: tuple[Any, ...]) -> tuple[str, Rendered | None]:
