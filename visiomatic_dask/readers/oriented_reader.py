@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,6 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visiomatic_dask.cube import Reader, Window
+
+_BUFFER = 16 * 2**20
+"""Bytes that are read at a time where more is read than is wanted."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +62,11 @@ class OrientedReader:
 
     @property
     def chunks(self) -> tuple[int, ...]:
-        """Chunks of the inner reader; an axis that runs faster than x is read whole."""
+        """Chunks of the inner reader; without any, an axis that runs faster than x is read whole."""
         inner = list(self.inner.chunks)
-        for axis in range(self.order[-1] + 1, len(inner)):
-            inner[axis] = self.inner.shape[axis]
+        if max(inner) == 1:
+            fast = self.order[-1] + 1
+            inner[fast:] = self.inner.shape[fast:]
         return tuple(inner[axis] for axis in self.order)
 
     @property
@@ -80,10 +85,25 @@ class OrientedReader:
             start[-2], stop[-2] = (last - rows[-1], last - rows[0] + 1) if rows else (0, 0)
         back = [self.order.index(axis) for axis in range(len(self.order))]
         inner = Window(tuple(start[i] for i in back), tuple(stop[i] for i in back), tuple(step[i] for i in back))
-        values = self.inner.read(inner).transpose(self.order)
+        values = self._read_inner(inner).transpose(self.order)
         if self.y_down:
             values = values[..., ::-1, :]
         return np.ascontiguousarray(values)
+
+    def _read_inner(self, window: Window) -> NDArray[Any]:
+        """Read a window of the file, with axes that run faster than x whole: one run of bytes, not one a pixel."""
+        shape, fast = self.inner.shape, self.order[-1] + 1
+        if fast == len(shape) or window.size == 0 or max(self.inner.chunks) > 1:
+            return self.inner.read(window)
+        values = np.empty(window.shape, self.inner.dtype)
+        first, *others = window.ranges
+        others[fast - 1 :] = (range(size) for size in shape[fast:])
+        rows = max(1, _BUFFER // (math.prod(map(len, others)) * self.inner.dtype.itemsize))
+        for done in range(0, len(first), rows):
+            ranges = (first[done : done + rows], *others)
+            wide = Window(*zip(*((one.start, one[-1] + 1, one.step) for one in ranges), strict=True))
+            values[done : done + rows] = self.inner.read(wide)[(slice(None),) * fast + window.slices[fast:]]
+        return values
 
 
 def oriented(reader: Reader, order: tuple[int, ...], *, y_down: bool = False) -> Reader:
