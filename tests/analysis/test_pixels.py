@@ -9,6 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.contracts.chunked_fake import ChunkedFake, chunked_fakes
 from tests.contracts.fake_reader import FakeReader
 from visiomatic_dask.analysis import bresenham, line_profile, pixel_values
 
@@ -122,3 +123,31 @@ def test_profile_reads_a_narrow_strip_in_few_reads(start: tuple[int, int], stop:
         piece = slice(64 * i, 64 * i + 64)
         assert window.start == (0, y[piece].min(), x[piece].min())
         assert window.stop == (1, y[piece].max() + 1, x[piece].max() + 1)
+
+
+@given(chunked_fakes(), st.data())
+def test_chunked_sources_give_the_same(fake: ChunkedFake, data: st.DataObject) -> None:
+    plain = FakeReader(fake.array)
+    ends = st.tuples(st.integers(-4, fake.shape[-1] + 4), st.integers(-4, fake.shape[-2] + 4))
+    start, stop = data.draw(ends), data.draw(ends)
+    channels = data.draw(CHANNELS)
+    np.testing.assert_array_equal(pixel_values(fake, channels, *start), pixel_values(plain, channels, *start))
+    for found, expected in zip(
+        line_profile(fake, channels, start, stop), line_profile(plain, channels, start, stop), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+
+
+@given(NEAR, NEAR)
+def test_every_chunk_along_a_line_is_decoded_once(start: tuple[int, int], stop: tuple[int, int]) -> None:
+    array = np.arange(8 * 300 * 300, dtype=np.int32).reshape(8, 300, 300)
+    fake = ChunkedFake(array, (4, 100, 32), 7)
+    x, y, values = line_profile(fake, None, *((20 * x, 20 * y) for x, y in (start, stop)))
+    inside = (x >= 0) & (x < 300) & (y >= 0) & (y < 300)
+    np.testing.assert_array_equal(values[inside], array[:, y[inside], x[inside]].T)
+    assert fake.most_often <= 1
+    fake.decoded.clear()
+    np.testing.assert_array_equal(
+        pixel_values(fake, [7, 1, 0, 99, 1], 5, 6), [*array[[7, 1, 0], 6, 5], np.nan, array[1, 6, 5]]
+    )
+    assert len(fake.decoded) == 2

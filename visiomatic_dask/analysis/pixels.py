@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from visiomatic_dask.cube import Reader, Window, plane_window
+from visiomatic_dask.cube import Reader, Window, first_chunk_rows
+from visiomatic_dask.pyramid import Storage, plane_windows
 
 _PIECE = 64
-"""Points of a line that are read together: at most 64 x 64 pixels."""
+"""Points of a line that are read together: at most 64 x 64 pixels, or those within a storage chunk."""
+_BUFFER = 32 * 2**20
+"""Bytes of a line's channels that are read together, because they share chunks."""
 
 
 def pixel_values(reader: Reader, channels: Sequence[int] | None, x: int, y: int) -> NDArray[np.float64]:
@@ -41,10 +45,9 @@ def pixel_values(reader: Reader, channels: Sequence[int] | None, x: int, y: int)
         return reader.read(window).reshape(-1).astype(np.float64)
     values = np.full(len(channels), np.nan)
     if inside:
-        for index, channel in enumerate(channels):
-            if 0 <= channel < count:
-                window = plane_window(reader.shape, channel, range(y, y + 1), range(x, x + 1))
-                values[index] = reader.read(window).item()
+        for group, where in _groups(Storage.of(reader), channels, count):
+            pixels = _read(reader, group, range(y, y + 1), range(x, x + 1))
+            values[where] = pixels[[channels[index] - group[0] for index in where], 0, 0]
     return values
 
 
@@ -99,20 +102,50 @@ def line_profile(
     values = np.full((x.size, len(chosen)), np.nan)
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     if inside.any():
-        for index, channel in enumerate(chosen):
-            if 0 <= channel < count:
-                values[inside, index] = _along(reader, channel, x[inside], y[inside])
+        storage, points = Storage.of(reader), np.flatnonzero(inside)
+        pieces = [points[piece] for piece in _pieces(storage, first_chunk_rows(reader), x[points], y[points])]
+        boxes = [(_span(y[piece]), _span(x[piece])) for piece in pieces]
+        most = max(1, _BUFFER // (max(len(rows) * len(columns) for rows, columns in boxes) * storage.itemsize))
+        for group, where in _groups(storage, chosen, count, most):
+            planes = np.array([chosen[index] - group[0] for index in where])
+            for piece, (rows, columns) in zip(pieces, boxes, strict=True):
+                pixels = _read(reader, group, rows, columns)
+                along = pixels[planes[:, np.newaxis], y[piece] - rows.start, x[piece] - columns.start]
+                values[piece[:, np.newaxis], where] = along.T
     return x, y, values
 
 
-def _along(reader: Reader, channel: int, x: NDArray[np.int64], y: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Read pixels of one plane that lie along a line, piece by piece: a box around a few dozen is one small read."""
-    values = np.empty(x.size)
-    for first in range(0, x.size, _PIECE):
-        piece = slice(first, first + _PIECE)
-        rows, columns = y[piece], x[piece]
-        top, left = int(rows.min()), int(columns.min())
-        box = range(top, int(rows.max()) + 1), range(left, int(columns.max()) + 1)
-        pixels = reader.read(plane_window(reader.shape, channel, *box)).reshape(len(box[0]), len(box[1]))
-        values[piece] = pixels[rows - top, columns - left]
-    return values
+def _groups(
+    storage: Storage, channels: Sequence[int], count: int, most: int = 2**31
+) -> Iterator[tuple[tuple[int, int], list[int]]]:
+    """Group channels that share storage chunks: first plane and one past the last, and where they stand in the list."""
+    places: dict[int, list[int]] = {}
+    for index, channel in enumerate(channels):
+        if 0 <= channel < count:
+            places.setdefault(channel, []).append(index)
+    for group in storage.groups(list(places), most):
+        yield (group[0], group[-1] + 1), [index for channel in group for index in places[channel]]
+
+
+def _pieces(storage: Storage, offset: int, x: NDArray[np.int64], y: NDArray[np.int64]) -> Iterator[slice]:
+    """Cut a line into pieces to read one by one: a box around a few dozen points is one small read.
+
+    Of a chunked source they are those within one chunk, or within several small ones, so that each is read once.
+    """
+    if not storage.is_chunked:
+        yield from (slice(first, first + _PIECE) for first in range(0, x.size, _PIECE))
+        return
+    high, wide = (-(-_PIECE // side) * side for side in (storage.rows, storage.columns))
+    cells = np.stack([(y - offset) // high, x // wide])
+    ends = np.flatnonzero((np.diff(cells) != 0).any(axis=0)) + 1
+    yield from (slice(int(a), int(b)) for a, b in zip([0, *ends], [*ends, x.size], strict=True))
+
+
+def _span(indices: NDArray[np.int64]) -> range:
+    return range(int(indices.min()), int(indices.max()) + 1)
+
+
+def _read(reader: Reader, planes: tuple[int, int], y: range, x: range) -> NDArray[Any]:
+    """Read a rectangle of planes that follow one another: (planes, rows, columns)."""
+    parts = [reader.read(window) for window in plane_windows(reader.shape, planes, y, x)]
+    return np.concatenate([part.reshape(-1, len(y), len(x)) for part in parts])

@@ -117,8 +117,11 @@ class Layer:
 
         The reader's planes, binned as many times as the number says, are the level.
         """
-        best = max((one for one in self.levels if one.level <= level), key=lambda one: one.level, default=None)
-        return (self.reader, level) if best is None else (best.reader, level - best.level)
+        fit = [one for one in self.levels if one.level <= level] if self.levels else None
+        if not fit:
+            return self.reader, level
+        best = max(fit, key=lambda one: one.level)
+        return best.reader, level - best.level
 
     @property
     def has_spectral_axis(self) -> bool:

@@ -48,8 +48,8 @@ class Reader(Protocol):
     def chunks(self) -> tuple[int, ...]:
         """Shape, in array order, of the blocks that the source can only be read by.
 
-        Storage chunks and compressed tiles, which start at index 0 along every axis (but see `ShiftedChunks`); or all
-        of an axis that runs faster than x. Ones along every axis, where any run of pixels along x can be read by
+        Storage chunks and compressed tiles, which start at index 0 along every axis (but see `first_chunk_rows`); or
+        all of an axis that runs faster than x. Ones along every axis, where any run of pixels along x can be read by
         itself.
         """
         ...
@@ -79,16 +79,11 @@ class Reader(Protocol):
         ...
 
 
-@runtime_checkable
-class ShiftedChunks(Protocol):
-    """What a reader has besides, if its chunks do not start at row 0: its file has the top of the picture first."""
-
-    @property
-    def first_chunk_rows(self) -> int:
-        """Rows below the first boundary between chunks: what is left over where chunks are counted from the top."""
-        ...
-
-
 def first_chunk_rows(reader: Reader) -> int:
-    """Rows below the first boundary between the chunks of a reader; 0 where they start at row 0."""
-    return reader.first_chunk_rows if isinstance(reader, ShiftedChunks) else 0
+    """Rows below the first boundary between the chunks of a reader.
+
+    0 where chunks start at row 0. A reader of files that have the top of the picture first counts its chunks from
+    there, so that what is left over comes first: it says so by an attribute of the same name.
+    """
+    rows: int = getattr(reader, "first_chunk_rows", 0)
+    return rows
