@@ -12,6 +12,7 @@ from visiomatic_dask.engine.residency import Deliver, Instruction, Locate, Relea
 from .made_up import brick_of
 
 A, B, C = brick_of(1), brick_of(2), brick_of(3)
+FILE = A.recipe.reader.fingerprint
 
 
 def in_state(state: State | None, brick: Brick = A, workers: tuple[str, ...] = ("w1",)) -> Residency:
@@ -82,6 +83,14 @@ TRANSITIONS = [
     ("budget", State.ARRIVING, NOTHING, State.ARRIVING),
     ("budget", State.LOCATING, NOTHING, State.LOCATING),
     ("budget", State.RESIDENT, RELEASED, None),
+    ("forget", None, NOTHING, None),
+    ("forget", State.WANTED, NOTHING, None),
+    ("forget", State.ARRIVING, RELEASED, None),
+    ("forget", State.LOCATING, RELEASED, None),
+    ("forget", State.RESIDENT, RELEASED, None),
+    ("forget another", State.WANTED, NOTHING, State.WANTED),
+    ("forget another", State.ARRIVING, NOTHING, State.ARRIVING),
+    ("forget another", State.RESIDENT, NOTHING, State.RESIDENT),
     ("want ahead", None, [Submit(A, ahead=True)], State.ARRIVING),
     ("want ahead", State.WANTED, NOTHING, State.WANTED),
     ("want ahead", State.ARRIVING, NOTHING, State.ARRIVING),
@@ -118,6 +127,8 @@ EVENTS: dict[str, Callable[[Residency], list[Instruction]]] = {
     "abandoned": lambda table: table.abandoned(A.key),
     "lost": lambda table: table.lost("w1"),
     "lost elsewhere": lambda table: table.lost("w2"),
+    "forget": lambda table: [one for one in table.forget({FILE}) if one == Release(A.key)],
+    "forget another": lambda table: table.forget({"another"}),
     "budget": lambda table: table.budget("w1", A.nbytes - 1),
     "large budget": lambda table: table.budget("w1", A.nbytes),
 }
@@ -267,3 +278,17 @@ def test_reading_ahead_is_given_up_unless_somebody_waits_for_it() -> None:
     assert table.unwanted_ahead(C.key) == []
     assert table.unwanted_ahead(A.key) == [Release(A.key)]
     assert (table.state(A.key), table.state(B.key), table.state(C.key)) == (None, None, State.ARRIVING)
+
+
+def test_what_is_forgotten_is_released_a_few_at_a_time() -> None:
+    table = Residency(arriving=450)
+    bricks = [brick_of(number) for number in range(500)]
+    for brick in bricks:
+        table.want(brick)
+    assert sum(table.state(brick.key) is State.WANTED for brick in bricks) == 50
+    counts = []
+    while instructions := table.forget({FILE}):
+        assert all(isinstance(one, Release) for one in instructions)
+        counts.append(len(instructions))
+    assert counts == [200, 200, 50]
+    assert len(table) == 0

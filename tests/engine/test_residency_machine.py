@@ -102,6 +102,15 @@ class ResidencyMachine(RuleBasedStateMachine):
         assert worker not in self.table.workers(brick.key)
 
     @rule(brick=A_BRICK)
+    def forget(self, brick: Brick) -> None:
+        """All bricks here are of one file, which leaves nothing; those of another file stay where they are."""
+        before = len(self.table)
+        self.carry_out(self.table.forget({"another"}))
+        assert len(self.table) == before
+        self.carry_out(self.table.forget({brick.recipe.reader.fingerprint}))
+        assert len(self.table) == 0
+
+    @rule(brick=A_BRICK)
     def abandoned(self, brick: Brick) -> None:
         self.carry_out(self.table.abandoned(brick.key))
         assert self.table.state(brick.key) in (None, State.WANTED, State.ARRIVING)

@@ -25,6 +25,11 @@ class BrickRecipe(Protocol):
     """How to make a brick from its source. Frozen, hashable, picklable."""
 
     @property
+    def reader(self) -> Reader:
+        """The layer whose pixels it is made of."""
+        ...
+
+    @property
     def prefix(self) -> str:
         """Name of the kind of task, as the dashboard shows it."""
         ...

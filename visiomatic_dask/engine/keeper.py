@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from visiomatic_dask.engine.bricks import Brick, BrickRecipe
 from visiomatic_dask.engine.placement import preferred
 from visiomatic_dask.engine.residency import Deliver, Instruction, Locate, Release, Residency, State, Submit
-from visiomatic_dask.errors import Unavailable, VisiomaticError
+from visiomatic_dask.errors import CubeChanged, Unavailable, VisiomaticError
 
 logger = logging.getLogger(__name__)
 
@@ -141,6 +141,19 @@ class BrickKeeper:
         for key in [key for key, sent_to in self._sent_to.items() if sent_to == worker]:
             if self.residency.state(key) is State.ARRIVING:
                 self.carry_out(self.residency.abandoned(key))
+
+    def forget(self, fingerprints: Container[str]) -> None:
+        """Let go of all bricks of files that are others now, or gone; whoever waits for one is told so."""
+        if self._closed:
+            return
+        waited_for = [key for key in self._waiting if self.residency.state(key) is not None]
+        instructions = self.residency.forget(fingerprints)
+        self.carry_out(instructions)
+        for key in waited_for:
+            if self.residency.state(key) is None:
+                self._deliver(key, CubeChanged("the file has changed since it was opened; open it again"))
+        if any(isinstance(one, Release) for one in instructions):  # there may be more
+            asyncio.get_running_loop().call_soon(self.forget, fingerprints)
 
     def carry_out(self, instructions: Iterable[Instruction]) -> None:
         """Carry out what the residency table says."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,6 +115,12 @@ class Planner:
         else:
             self._plans.move_to_end(key)
         return plan
+
+    def forget(self, fingerprints: Container[str]) -> None:
+        """Let go of the plans for files that are others now, or gone."""
+        gone = [key for key, plan in self._plans.items() if plan.brick.recipe.reader.fingerprint in fingerprints]
+        for key in gone:
+            del self._plans[key]
 
     def _plan(self, request: TileRequest, workers: int) -> TilePlan:
         layer, content = request.layer, request.style.content

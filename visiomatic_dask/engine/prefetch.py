@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field, replace
 
 from visiomatic_dask.engine.bricks import Brick
@@ -133,6 +133,12 @@ class Prefetcher:
         """Forget all views: the bricks that were read ahead are gone."""
         self._views.clear()
 
+    def forget_files(self, fingerprints: Container[str]) -> None:
+        """Forget the views of files that are others now, or gone."""
+        gone = [one for one, view in self._views.items() if view.request.layer.reader.fingerprint in fingerprints]
+        for viewer in gone:
+            del self._views[viewer]
+
     def saw(self, viewer: str, request: TileRequest, plan: TilePlan, keeper: BrickKeeper, workers: int) -> None:
         """Note that a viewer asks for the first tile of a brick, and look ahead when the view has settled."""
         if not self._limit or plan.preview:
@@ -154,6 +160,8 @@ class Prefetcher:
 
     def _look_ahead(self, viewer: str, view: View, keeper: BrickKeeper, workers: int) -> None:
         self._looking.discard(viewer)
+        if self._views.get(viewer) is not view:
+            return  # it was forgotten meanwhile
         bricks = list(self._affordable(view, workers))
         keys = {brick.key for brick in bricks}
         keeper.ahead(bricks, view.ahead - keys)

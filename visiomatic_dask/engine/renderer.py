@@ -5,7 +5,7 @@ Everything that blocks happens on workers.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from contextlib import asynccontextmanager
 
 from visiomatic_dask.config import Settings
@@ -65,6 +65,24 @@ class Renderer:
         """Use another link from now on; with None there is no cluster for the time being."""
         self._link = link
         self._prefetcher.forget()
+
+    def forget(self, fingerprints: Container[str]) -> None:
+        """Let go of all that is kept of files that are others now, or gone: plans, views, bricks.
+
+        Parameters
+        ----------
+        fingerprints : container of str
+            Those of the readers.
+        """
+        self.planner.forget(fingerprints)
+        self._prefetcher.forget_files(fingerprints)
+        if self._link is not None:
+            self._link.dispatcher.keeper.forget(fingerprints)
+
+    @property
+    def bricks(self) -> int:
+        """Number of bricks that are wanted, arriving, or in the memory of workers."""
+        return 0 if self._link is None else len(self._link.dispatcher.keeper.residency)
 
     @property
     def route(self) -> str:

@@ -12,15 +12,15 @@ carries them out. ::
         ├─────────────────────────────────────────────┘                                               │
         └─────────────────────────────── evicted (least recently used) ──────────────────────────────┘
 
-From everywhere past WANTED, `abandoned` leads back to ARRIVING. No more than a bounded number of bricks arrive at a
-time. The others wait here, where viewers take turns, and where a brick that nobody wants any more costs nothing.
-Bricks that are wanted ahead of their use come last, and only while few are arriving.
+From everywhere past WANTED, `abandoned` leads back to ARRIVING, and from everywhere `forget` leads out. No more than a
+bounded number of bricks arrive at a time. The others wait here, where viewers take turns, and where a brick that nobody
+wants any more costs nothing. Bricks that are wanted ahead of their use come last, and only while few are arriving.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -233,6 +233,18 @@ class Residency:
         self._held.pop(worker, None)
         self._budgets.pop(worker, None)
         return instructions
+
+    def forget(self, fingerprints: Container[str]) -> list[Instruction]:
+        """Note that the files of these fingerprints are others now, or gone: nobody wants their bricks any more.
+
+        No more are released than one turn of the loop stands: as long as anything is, call it again in the next.
+        """
+        gone = [key for key, entry in self._entries.items() if entry.brick.recipe.reader.fingerprint in fingerprints]
+        released: list[Instruction] = []
+        for key in gone:
+            if len(released) < _MOST_RELEASES or self._entries[key].state is State.WANTED:
+                released += self._drop(key)
+        return [*released, *self._submit()]
 
     def budget(self, worker: str, nbytes: int) -> list[Instruction]:
         """Note how many bytes of bricks this front end may hold on a worker."""

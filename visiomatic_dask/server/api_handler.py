@@ -80,12 +80,12 @@ class APIHandler(BaseHandler):
         style = await self._style(arguments, opened, layer)
         request = TileRequest(layer, level, row, column, style)
         self.services.styles.put(self.request.uri or "", KnownStyle(opened.cube, layer, style, _DELIVERY))
-        await self.send_picture(request.token, lambda: self.services.renderer.tile(request, self.viewer), _DELIVERY)
+        await self.send_picture(request, lambda: self.services.renderer.tile(request, self.viewer), _DELIVERY)
 
     async def _region(self, arguments: Arguments, opened: OpenedCube, layer: Layer) -> None:
         level, box = api_region(arguments, layer)
         request = RegionRequest(layer, level, box, await self._style(arguments, opened, layer))
-        await self.send_picture(request.token, lambda: self.services.renderer.region(request), _DELIVERY)
+        await self.send_picture(request, lambda: self.services.renderer.region(request), _DELIVERY)
 
     async def _style(self, arguments: Arguments, opened: OpenedCube, layer: Layer) -> Style:
         query = api_style(arguments, layer, self.services.settings)

@@ -13,7 +13,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from visiomatic_dask.config import Settings
 from visiomatic_dask.engine.renderer import Renderer
-from visiomatic_dask.engine.requests import Picture
+from visiomatic_dask.engine.requests import Picture, RegionRequest, TileRequest
 from visiomatic_dask.errors import CubeChanged, VisiomaticError
 from visiomatic_dask.server.arguments import Arguments
 from visiomatic_dask.server.catalog import Catalog
@@ -59,6 +59,11 @@ class Services:
     settings: Settings
     version: str
 
+    def noticed(self, error: BaseException | None) -> None:
+        """Look at all files anew before they are used again, where a reader has found one changed."""
+        if isinstance(error, CubeChanged) and error.parameter is None:
+            self.catalog.doubt()
+
 
 class BaseHandler(RequestHandler):
     """A handler whose errors are JSON and whose answers other origins may read only where the operator says so."""
@@ -93,6 +98,7 @@ class BaseHandler(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Send an error as JSON."""
         error = kwargs.get("exc_info", (None, None, None))[1]
+        self.services.noticed(error)
         message = str(error) if isinstance(error, HTTPError) and error.log_message else None
         status, headers, body = error_response(error, status_code, message)
         self.set_status(status)
@@ -105,24 +111,30 @@ class BaseHandler(RequestHandler):
         if not isinstance(value, VisiomaticError) or value.status == 500:
             super().log_exception(typ, value, tb)
 
-    async def send_picture(self, token: str, make: Callable[[], Awaitable[Picture]], delivery: Delivery) -> None:
+    async def send_picture(
+        self,
+        request: TileRequest | RegionRequest,
+        make: Callable[[], Awaitable[Picture]],
+        delivery: Delivery,
+    ) -> None:
         """Send a picture, or 304 where the browser has it already.
 
         Parameters
         ----------
-        token : str
-            Says everything the picture depends on; becomes its ETag.
+        request : TileRequest or RegionRequest
+            Which; its token becomes the ETag.
         make : callable
             Makes it.
         delivery : Delivery
             How it is delivered.
         """
+        token = request.token
         if not_modified(token, self.request.headers.get("If-None-Match")):
             self._set_headers(cache_headers(token, delivery))
             self.set_status(304)
             self.finish()
             return
-        self._making = asyncio.ensure_future(self.services.desk.get(token, make))
+        self._making = asyncio.ensure_future(self.services.desk.get(token, request.layer.reader.fingerprint, make))
         try:
             picture = await self._making
         except asyncio.CancelledError:

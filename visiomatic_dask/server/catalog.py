@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import cached_property
 from pathlib import Path
 
 from visiomatic_dask.cube import Cube, Layer
@@ -14,8 +18,15 @@ from visiomatic_dask.readers import open_cube
 from visiomatic_dask.rendering import Background
 from visiomatic_dask.server.names import DataRoots, Listing
 
+logger = logging.getLogger(__name__)
+
 _TRUSTED = 1.0
 """Seconds for which a file is not looked at again."""
+_SWEEP = 5.0
+"""Seconds between two looks at the files of all open cubes, whether anyone asks for them or not."""
+_TICK = 0.02
+"""Seconds within which a second write may leave a file's time as it is: kernels count it in ticks of 1 to 10 ms."""
+_MOST_TICKS = 50
 
 BackgroundSource = Callable[[Layer], Awaitable[list[Background]]]
 
@@ -29,6 +40,13 @@ class OpenedCube:
         self.checked = time.monotonic()
         self._source = source
         self._backgrounds: dict[str, asyncio.Task[list[Background]]] = {}
+
+    @cached_property
+    def fingerprints(self) -> frozenset[str]:
+        """Fingerprints of the cube and of all its readers."""
+        readers = [layer.reader for layer in self.cube.layers]
+        readers += [level.reader for layer in self.cube.layers for level in layer.levels]
+        return frozenset((self.cube.fingerprint, *(reader.fingerprint for reader in readers)))
 
     async def backgrounds(self, layer: Layer) -> list[Background]:
         """Background of every channel of a layer; sampled once, however many ask."""
@@ -49,22 +67,32 @@ class Catalog:
         Samples the background of a layer.
     most : int
         How many cubes stay open.
+    forget : callable
+        Told of every version that is no more: lets go of all that is kept of it elsewhere.
     """
 
-    def __init__(self, roots: DataRoots, source: BackgroundSource, most: int) -> None:
+    def __init__(
+        self, roots: DataRoots, source: BackgroundSource, most: int, forget: Callable[[OpenedCube], None]
+    ) -> None:
         self._roots = roots
         self._source = source
         self._most = most
+        self._forget = forget
+        self._doubted = 0.0
         self._opened: OrderedDict[str, OpenedCube] = OrderedDict()
         self._opening: dict[str, asyncio.Task[OpenedCube]] = {}
 
     def current(self, name: str) -> OpenedCube | None:
         """Return a cube that is open, and whose file was looked at a moment ago."""
         opened = self._opened.get(name)
-        if opened is None or time.monotonic() - opened.checked >= _TRUSTED:
+        if opened is None or opened.checked <= self._doubted or time.monotonic() - opened.checked >= _TRUSTED:
             return None
         self._opened.move_to_end(name)
         return opened
+
+    def doubt(self) -> None:
+        """Trust no look at a file that was made before now: somebody has found one changed."""
+        self._doubted = time.monotonic()
 
     async def get(self, name: str, parameter: str) -> OpenedCube:
         """Return a cube by name, as its file is now.
@@ -78,6 +106,11 @@ class Catalog:
         if opened is not None:
             return opened
         task = self._opening.get(name)
+        if task is not None:
+            opened = await asyncio.shield(task)
+            if opened.checked > self._doubted:
+                return opened
+            task = self._opening.get(name)  # it had looked before there was reason to doubt
         if task is None:
             task = self._opening[name] = asyncio.ensure_future(self._look(name, parameter))
             task.add_done_callback(lambda _: self._opening.pop(name, None))
@@ -87,26 +120,88 @@ class Catalog:
         """Look for cubes below the roots."""
         return await asyncio.to_thread(self._roots.list)
 
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Look at the files of all open cubes every few seconds, so that a version that is no more is let go of."""
+        task = asyncio.create_task(self._sweep_on())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def sweep(self) -> None:
+        """Look at the files of all cubes that nobody has asked for lately, one after the other."""
+        for name, opened in list(self._opened.items()):
+            if time.monotonic() - opened.checked < _TRUSTED or name in self._opening:
+                continue
+            if not await self._is_still(name, "name", opened):
+                self._drop(name, opened)
+
+    async def _sweep_on(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP)
+            try:
+                await self.sweep()
+            except Exception:  # the next one may do better, and must not be given up for it
+                logger.exception("looking for files that have changed failed")
+
     async def _look(self, name: str, parameter: str) -> OpenedCube:
         """Open the cube, or find that the open one is still what its file is.
 
         Off the event loop: file systems can be slow.
         """
-        known = self._opened.get(name)
-        try:
-            opened = await asyncio.to_thread(self._open, name, parameter, known)
-        except (CubeNotFound, UnreadableCube):
-            self._opened.pop(name, None)
-            raise
-        opened.checked = time.monotonic()
+        opened = self._opened.get(name)
+        if opened is not None and not await self._is_still(name, parameter, opened):
+            self._drop(name, opened)
+            opened = None
+        if opened is None:
+            began = time.monotonic()
+            opened = await asyncio.to_thread(self._open, name, parameter)
+            opened.checked = began
         self._opened[name] = opened
         self._opened.move_to_end(name)
         while len(self._opened) > self._most:
             self._opened.popitem(last=False)
         return opened
 
-    def _open(self, name: str, parameter: str, known: OpenedCube | None) -> OpenedCube:
+    async def _is_still(self, name: str, parameter: str, opened: OpenedCube) -> bool:
+        """Whether a name means a cube that is open, and its file is the one that was opened."""
+
+        def look() -> bool:
+            try:
+                return self._roots.resolve(name, parameter) == opened.path and opened.cube.is_current
+            except (CubeNotFound, UnreadableCube):
+                return False
+
+        began = time.monotonic()
+        is_still = await asyncio.to_thread(look)
+        if is_still:
+            opened.checked = began
+        return is_still
+
+    def _drop(self, name: str, opened: OpenedCube) -> None:
+        if self._opened.get(name) is opened:
+            del self._opened[name]
+            self._forget(opened)
+
+    def _open(self, name: str, parameter: str) -> OpenedCube:
         path = self._roots.resolve(name, parameter)
-        if known is not None and known.path == path and known.cube.is_current:
-            return known
+        _settle(path)
         return OpenedCube(open_cube(path, name=name), path, self._source)
+
+
+def _settle(path: Path) -> None:
+    """Wait until a file's time would show another write: two within a tick cannot be told apart.
+
+    What is being written to all the time is opened all the same; its readers will notice.
+    """
+    for _ in range(_MOST_TICKS):
+        try:
+            age = time.time() - path.stat().st_mtime
+        except OSError:
+            return  # opening it says what is wrong
+        if not 0 <= age < _TICK:
+            return
+        time.sleep(_TICK - age)

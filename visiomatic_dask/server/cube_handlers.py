@@ -81,7 +81,7 @@ class TileHandler(_CubeHandler):
         services.renderer.planner.tiles(layer).box(request.level, request.row, request.column)
         delivery = Delivery(image_format, fingerprinted, previews=True)
         services.styles.put(self.request.uri or "", KnownStyle(opened.cube, layer, style, delivery))
-        await self.send_picture(request.token, lambda: services.renderer.tile(request, self.viewer), delivery)
+        await self.send_picture(request, lambda: services.renderer.tile(request, self.viewer), delivery)
 
 
 class ValuesHandler(_CubeHandler):

@@ -23,7 +23,7 @@ from visiomatic_dask.engine.renderer import open_renderer
 from visiomatic_dask.errors import InvalidSetting
 from visiomatic_dask.server.application import make_application
 from visiomatic_dask.server.base import Services
-from visiomatic_dask.server.catalog import Catalog
+from visiomatic_dask.server.catalog import Catalog, OpenedCube
 from visiomatic_dask.server.names import DataRoots
 from visiomatic_dask.server.pictures import PictureDesk
 from visiomatic_dask.server.tile_lane import TileLane
@@ -82,6 +82,28 @@ def port_error(options: ServeOptions, error: OSError) -> InvalidSetting:
 
 
 @asynccontextmanager
+async def open_services(options: ServeOptions, settings: Settings, roots: DataRoots) -> AsyncIterator[Services]:
+    """Give what handlers work with, on a cluster that is started or joined.
+
+    Raises
+    ------
+    ClusterError
+        If the cluster cannot be used.
+    """
+    desk, styles = PictureDesk(settings.tile_cache), StyleCache()
+
+    def forget(opened: OpenedCube) -> None:
+        renderer.forget(opened.fingerprints)
+        desk.forget(opened.fingerprints)
+        styles.forget(opened.cube)
+
+    async with open_renderer(options.cluster, options.version, settings) as renderer:
+        catalog = Catalog(roots, renderer.measure.backgrounds, settings.open_cubes, forget)
+        async with catalog.watched():
+            yield Services(renderer, catalog, desk, styles, settings, options.version)
+
+
+@asynccontextmanager
 async def running_server(options: ServeOptions, settings: Settings) -> AsyncIterator[str]:
     """Run a server on the current event loop, and give its URL.
 
@@ -99,11 +121,7 @@ async def running_server(options: ServeOptions, settings: Settings) -> AsyncIter
     async with AsyncExitStack() as stack:
         for one in sockets:
             stack.callback(one.close)  # where no server comes to own them; closing twice does no harm
-        renderer = await stack.enter_async_context(open_renderer(options.cluster, options.version, settings))
-        catalog = Catalog(roots, renderer.measure.backgrounds, settings.open_cubes)
-        services = Services(
-            renderer, catalog, PictureDesk(settings.tile_cache), StyleCache(), settings, options.version
-        )
+        services = await stack.enter_async_context(open_services(options, settings, roots))
         server = HTTPServer(TileLane(make_application(services), services), max_header_size=_LARGEST_HEADER)
         sockets = sockets or bound_sockets(options)
         server.add_sockets(sockets)

@@ -147,8 +147,9 @@ class _Message(HTTPMessageDelegate):
             return services.renderer.tile(request, viewer)
 
         try:
-            picture = await services.desk.get(token, make)
+            picture = await services.desk.get(token, request.layer.reader.fingerprint, make)
         except VisiomaticError as error:
+            services.noticed(error)
             self._send(*error_response(error, 500))
         except Exception:
             logger.exception("a tile failed")

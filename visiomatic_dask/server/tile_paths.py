@@ -77,6 +77,9 @@ class StyleCache:
     def __init__(self) -> None:
         self._known: OrderedDict[str, KnownStyle] = OrderedDict()
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def get(self, path: TilePath, cube: Cube) -> KnownStyle | None:
         """Return what is known of a path, for this very version of its cube."""
         known = self._known.get(path.rest)
@@ -84,6 +87,11 @@ class StyleCache:
             return None
         self._known.move_to_end(path.rest)
         return known
+
+    def forget(self, cube: Cube) -> None:
+        """Let go of what is known of paths to a version of a cube that is no more."""
+        for rest in [rest for rest, known in self._known.items() if known.cube is cube]:
+            del self._known[rest]
 
     def put(self, uri: str, known: KnownStyle) -> None:
         """Remember what the rest of a path means, if it is one that `TilePath` can split."""
