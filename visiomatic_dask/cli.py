@@ -23,6 +23,7 @@ from visiomatic_dask.errors import InvalidSetting, VisiomaticError
 from visiomatic_dask.info import describe_cube, describe_formats, text_of_cube, text_of_formats
 from visiomatic_dask.readers import open_cube
 from visiomatic_dask.server.front_ends import serve_from_several
+from visiomatic_dask.server.names import is_folder_cube
 from visiomatic_dask.server.serve import ServeOptions, run
 from visiomatic_dask.server.serve import serve as serve_until_stopped
 
@@ -99,8 +100,8 @@ def serve(
 
     def ready(url: str) -> None:
         page = url
-        if len(chosen) == 1 and chosen[0].is_file():
-            page = f"{url}?image={quote(chosen[0].name)}"
+        if len(chosen) == 1 and (chosen[0].is_file() or is_folder_cube(chosen[0])):
+            page = f"{url}?image={quote(chosen[0].name or chosen[0].resolve().name)}"
         click.echo(
             f"visiomatic_dask {__version__} serves {', '.join(map(str, chosen))}\n\n    {page}\n\nCtrl-C ends it."
         )

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from . import (
+    browsing,
     endurance,
     front_ends,
     history,
@@ -31,7 +32,7 @@ from .servers import CACHE, KINDS
 RESULTS = Path(__file__).with_name("results")
 SECTIONS = {
     one.SECTION.name: one.SECTION
-    for one in (peer, endurance, viewport, replay, troubles, stages, routes, transport, front_ends, opening)
+    for one in (peer, endurance, viewport, replay, troubles, stages, routes, transport, front_ends, opening, browsing)
 }
 
 

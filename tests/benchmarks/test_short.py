@@ -26,6 +26,7 @@ SECTIONS = {
     "transport",
     "front-ends",
     "opening",
+    "browsing",
 }
 
 

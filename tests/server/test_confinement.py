@@ -26,6 +26,44 @@ ROUTES = [
     "/cubes/{}/cuts",
 ]
 
+OUTSIDE = [
+    "/etc/hosts",
+    "//etc/hosts",
+    "a/../../../etc/hosts",
+    "../outside/out.fits",
+    "inner/../../outside/out.fits",
+    "..",
+    ".",
+    "../root-twin.fits",
+    "%2e%2e/outside/out.fits",
+    "%2e%2e%2foutside%2fout.fits",
+    "..%2foutside%2fout.fits",
+    "..%252foutside%252fout.fits",
+    "%2fetc%2fhosts",
+    "inner%2f..%2f..%2foutside%2fout.fits",
+    "inner/in.fits%00",
+    "inner/in.fits%00.png",
+    "%00",
+    "..%5coutside%5cout.fits",
+    "..\\outside\\out.fits",
+    "inner%5cin.fits",
+    "link-file.fits",
+    "link-folder/out.fits",
+    "link-twice.fits",
+    "link-folder",
+    "loop",
+    "loop/x.fits",
+    "inner/in.fits/",
+    "inner/in.fits/x",
+    "inner",
+    "~root/x",
+    "file:%2f%2f%2fetc%2fhosts",
+    "%ff%fe",
+    "a" * 300,
+    "a/" * 3000,
+    "%F0%9F%94%AD.fits",
+]
+
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -61,51 +99,27 @@ def refused(response: Response, root: Path) -> bool:
 
 
 @pytest.mark.parametrize("route", ROUTES)
-@pytest.mark.parametrize(
-    "name",
-    [
-        "/etc/hosts",
-        "//etc/hosts",
-        "a/../../../etc/hosts",
-        "../outside/out.fits",
-        "inner/../../outside/out.fits",
-        "..",
-        ".",
-        "../root-twin.fits",
-        "%2e%2e/outside/out.fits",
-        "%2e%2e%2foutside%2fout.fits",
-        "..%2foutside%2fout.fits",
-        "..%252foutside%252fout.fits",
-        "%2fetc%2fhosts",
-        "inner%2f..%2f..%2foutside%2fout.fits",
-        "inner/in.fits%00",
-        "inner/in.fits%00.png",
-        "%00",
-        "..%5coutside%5cout.fits",
-        "..\\outside\\out.fits",
-        "inner%5cin.fits",
-        "link-file.fits",
-        "link-folder/out.fits",
-        "link-twice.fits",
-        "link-folder",
-        "loop",
-        "loop/x.fits",
-        "inner/in.fits/",
-        "inner/in.fits/x",
-        "inner",
-        "~root/x",
-        "file:%2f%2f%2fetc%2fhosts",
-        "%ff%fe",
-        "a" * 300,
-        "a/" * 3000,
-        "%F0%9F%94%AD.fits",
-    ],
-)
+@pytest.mark.parametrize("name", OUTSIDE)
 def test_what_lies_outside_is_not_there(service: Service, root: Path, route: str, name: str) -> None:
     response = service.get(route.format(name))
     # A slash after a name is no way out, nor is the NUL that Tornado takes off the end of a query's value.
     harmless = {"inner/in.fits/", "inner/in.fits%00"}
     assert refused(response, root) or (name in harmless and response.status == 200)
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_folders_outside_are_not_listed(service: Service, root: Path, name: str) -> None:
+    response = service.get(f"/cubes?path={name}")
+    # Tornado takes a NUL at the end off: what is left is a folder within, or the roots.
+    harmless = {"inner", "%00"}
+    assert refused(response, root) or (name in harmless and response.status == 200)
+
+
+def test_listing_a_folder_stays_within(service: Service) -> None:
+    found = {one["name"]: one["kind"] for one in service.ok("/cubes?path=").json["entries"]}
+    assert found == {"inner": "folder", "within": "folder", "within.fits": "cube", "loop": "other"}
+    for path in ("inner", "within"):
+        assert [one["name"] for one in service.ok(f"/cubes?path={path}").json["entries"]] == [f"{path}/in.fits"]
 
 
 @pytest.mark.parametrize("route", ROUTES)

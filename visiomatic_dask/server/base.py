@@ -16,6 +16,7 @@ from visiomatic_dask.engine.renderer import Renderer
 from visiomatic_dask.engine.requests import Picture, RegionRequest, TileRequest
 from visiomatic_dask.errors import CubeChanged, VisiomaticError
 from visiomatic_dask.server.arguments import Arguments
+from visiomatic_dask.server.browse import Browser
 from visiomatic_dask.server.catalog import Catalog
 from visiomatic_dask.server.pictures import PictureDesk
 from visiomatic_dask.server.responses import (
@@ -42,6 +43,8 @@ class Services:
         Makes pictures and measurements.
     catalog : Catalog
         Opens cubes.
+    browser : Browser
+        Lists folders.
     desk : PictureDesk
         Keeps pictures.
     styles : StyleCache
@@ -54,6 +57,7 @@ class Services:
 
     renderer: Renderer
     catalog: Catalog
+    browser: Browser
     desk: PictureDesk
     styles: StyleCache
     settings: Settings

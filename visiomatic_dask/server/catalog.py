@@ -16,7 +16,7 @@ from visiomatic_dask.cube import Cube, Layer
 from visiomatic_dask.errors import CubeNotFound, UnreadableCube
 from visiomatic_dask.readers import open_cube
 from visiomatic_dask.rendering import Background
-from visiomatic_dask.server.names import DataRoots, Listing
+from visiomatic_dask.server.names import DataRoots
 
 logger = logging.getLogger(__name__)
 
@@ -115,10 +115,6 @@ class Catalog:
             task = self._opening[name] = asyncio.ensure_future(self._look(name, parameter))
             task.add_done_callback(lambda _: self._opening.pop(name, None))
         return await asyncio.shield(task)
-
-    async def list(self) -> Listing:
-        """Look for cubes below the roots."""
-        return await asyncio.to_thread(self._roots.list)
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:

@@ -10,6 +10,7 @@ from visiomatic_dask.rendering.style import ImageFormat
 from visiomatic_dask.server import describe
 from visiomatic_dask.server.arguments import Arguments
 from visiomatic_dask.server.base import BaseHandler
+from visiomatic_dask.server.browse import MOST_ENTRIES, PageRequest
 from visiomatic_dask.server.catalog import OpenedCube
 from visiomatic_dask.server.query import STYLE_KEYS, resource_style
 from visiomatic_dask.server.responses import Delivery
@@ -17,17 +18,36 @@ from visiomatic_dask.server.tile_paths import KnownStyle
 
 _FORMATS: dict[str, ImageFormat] = {"jpg": "jpeg", "jpeg": "jpeg", "png": "png", "webp": "webp"}
 _FARTHEST = 10**9
+_ENTRIES = 200
+"""Of a folder, on one page, unless more or fewer are asked for."""
 
 
 class CubesHandler(BaseHandler):
     """``/cubes``."""
 
     async def get(self) -> None:
-        """List the cubes below the data roots."""
-        self.arguments.check_names(())
-        listing = await self.services.catalog.list()
+        """List a folder, page by page; without a path, the cubes below the data roots as far as they fit one answer."""
+        arguments = self.arguments
+        if "path" in arguments:
+            await self._browse(arguments)
+            return
+        arguments.check_names(())
+        listing = await self.services.browser.cubes()
         cubes = [{"name": name, "size": size} for name, size in listing.cubes]
         self.write_json({"cubes": cubes, "truncated": listing.truncated})
+
+    async def _browse(self, arguments: Arguments) -> None:
+        arguments.check_names(("path", "offset", "limit", "details", "contains"))
+        request = PageRequest(
+            arguments.text("path") or "",
+            arguments.integer("offset", 0, 0, _FARTHEST),
+            arguments.integer("limit", _ENTRIES, 1, MOST_ENTRIES),
+            arguments.flag("details", default=False),
+            arguments.text("contains") or "",
+        )
+        page = await self.services.browser.page(request)
+        self.set_header("Cache-Control", "no-cache")
+        self.write_json(page)
 
 
 class ColormapsHandler(BaseHandler):

@@ -4,63 +4,66 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from visiomatic_dask.errors import CubeNotFound, InvalidSetting
 from visiomatic_dask.readers import Place, format_of
 
-_MOST_CUBES = 1000
-_MOST_LOOKED_AT = 20_000
-
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """Cubes below the data roots.
+class Folder:
+    """A folder below a data root, where it lies.
 
     Attributes
     ----------
-    cubes : tuple of (str, int)
-        Name and size in bytes, sorted by name.
-    truncated : bool
-        Whether there may be more.
+    root : Path
+        The root, out of which nothing leads.
+    path : Path
+        The folder itself, or the root; symbolic links followed.
     """
 
-    cubes: tuple[tuple[str, int], ...]
-    truncated: bool
+    root: Path
+    path: Path
 
 
 class DataRoots:
-    """What may be opened: every cube below some folders, and single files.
+    """What may be opened: every cube below some folders, and single cubes.
 
     Parameters
     ----------
     paths : sequence of Path
-        Folders, whose cubes are called by their path below them, and files, which are called by their own name. An
-        earlier one hides a later one of the same name.
+        Folders, whose cubes are called by their path below them; and cubes, be they files or folders as Zarr
+        hierarchies are, which are called by their own name. An earlier one hides a later one of the same name.
 
     Raises
     ------
     InvalidSetting
-        If a path does not exist, or two files have the same name.
+        If a path does not exist, or two cubes have the same name.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._folders: list[Path] = []
-        self._files: dict[str, Path] = {}
+        self._single: dict[str, Path] = {}
         for path in paths:
             real = Path(os.path.realpath(path))
-            if real.is_dir():
+            if real.is_file() or is_folder_cube(real):
+                name = path.name or real.name
+                if self._single.setdefault(name, real) != real:
+                    raise InvalidSetting(f"two cubes are called {name}: serve the folder above them instead")
+            elif real.is_dir():
                 self._folders.append(real)
-            elif real.is_file():
-                if self._files.setdefault(path.name, real) != real:
-                    raise InvalidSetting(f"two cubes are called {path.name}: serve the folder above them instead")
             else:
                 raise InvalidSetting(f"{path} is neither a cube nor a folder")
 
+    @property
+    def single(self) -> Mapping[str, Path]:
+        """Single cubes by name."""
+        return self._single
+
     def resolve(self, name: str, parameter: str) -> Path:
-        """Find the file that a name means.
+        """Find the file, or the folder that is a cube, that a name means.
 
         Parameters
         ----------
@@ -75,42 +78,50 @@ class DataRoots:
             If there is no such file, or it does not lie below the roots once symbolic links are followed. The message
             is the same: nobody learns what else lies on this machine.
         """
-        if name in self._files:
-            return self._files[name]
+        if name in self._single:
+            return self._single[name]
+        for folder in self._below(name):
+            with contextlib.suppress(OSError):  # a name longer than names can be, a folder that may not be entered
+                if folder.path.is_file() or is_folder_cube(folder.path):
+                    return folder.path
+        raise _not_found(name, parameter, "the name of a cube below the data roots, as GET /cubes lists them")
+
+    def folders(self, name: str, parameter: str) -> list[Folder]:
+        """Find the folders that a name means, one in each root that has it; an empty one means the roots themselves.
+
+        Raises
+        ------
+        CubeNotFound
+            As of `resolve`; also if it is a cube.
+        """
+        if not name:
+            return [Folder(root, root) for root in self._folders]
+        found = []
+        for folder in self._below(name):
+            with contextlib.suppress(OSError):
+                if folder.path.is_dir() and not is_folder_cube(folder.path):
+                    found.append(folder)
+        if not found:
+            raise _not_found(name, parameter, "a folder below the data roots, as GET /cubes?path= lists them")
+        return found
+
+    def _below(self, name: str) -> Iterator[Folder]:
+        """Follow a name from each root, to where it does not lead out of it again."""
         parts = PurePosixPath(name).parts
-        if name and "\0" not in name and "\\" not in name and not name.startswith("/") and ".." not in parts:
-            for folder in self._folders:
-                real = Path(os.path.realpath(folder.joinpath(*parts)))
-                with contextlib.suppress(OSError):  # a name longer than names can be, a folder that may not be entered
-                    if real != folder and real.is_relative_to(folder) and real.is_file():
-                        return real
-        shown = name if len(name) <= 80 else name[:77] + "…"
-        raise CubeNotFound(
-            f"{parameter} is {shown!r}; allowed: the name of a cube below the data roots, as GET /cubes lists them",
-            parameter,
-        )
+        if not name or "\0" in name or "\\" in name or name.startswith("/") or ".." in parts:
+            return
+        for root in self._folders:
+            with contextlib.suppress(OSError, ValueError):  # ValueError: characters that no file name can have
+                real = Path(os.path.realpath(root.joinpath(*parts)))
+                if real != root and real.is_relative_to(root):
+                    yield Folder(root, real)
 
-    def list(self) -> Listing:
-        """Look for cubes below the roots. Blocks: it reads the first bytes of every file."""
-        found: dict[str, int] = {}
-        truncated = False
-        for looked_at, (name, path) in enumerate(self._candidates()):
-            if len(found) >= _MOST_CUBES or looked_at >= _MOST_LOOKED_AT:
-                truncated = True
-                break
-            try:
-                if name not in found and format_of(Place.look(path)) is not None:
-                    found[name] = path.stat().st_size
-            except OSError:
-                continue  # what cannot be read cannot be served; it may have vanished between two looks
-        return Listing(tuple(sorted(found.items())), truncated)
 
-    def _candidates(self) -> Iterator[tuple[str, Path]]:
-        yield from self._files.items()
-        for folder in self._folders:
-            for base, folders, files in os.walk(folder):
-                folders[:] = sorted(one for one in folders if not one.startswith("."))
-                for file in sorted(files):
-                    path = Path(base, file)
-                    if not file.startswith(".") and Path(os.path.realpath(path)).is_relative_to(folder):
-                        yield path.relative_to(folder).as_posix(), path
+def is_folder_cube(path: Path) -> bool:
+    """Whether a folder is a cube, as Zarr hierarchies are; then it is not descended into."""
+    return path.is_dir() and format_of(Place.look(path)) is not None
+
+
+def _not_found(name: str, parameter: str, allowed: str) -> CubeNotFound:
+    shown = name if len(name) <= 80 else name[:77] + "…"
+    return CubeNotFound(f"{parameter} is {shown!r}; allowed: {allowed}", parameter)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import gc
 import signal
@@ -23,6 +24,7 @@ from visiomatic_dask.engine.renderer import open_renderer
 from visiomatic_dask.errors import InvalidSetting
 from visiomatic_dask.server.application import make_application
 from visiomatic_dask.server.base import Services
+from visiomatic_dask.server.browse import Browser
 from visiomatic_dask.server.catalog import Catalog, OpenedCube
 from visiomatic_dask.server.names import DataRoots
 from visiomatic_dask.server.pictures import PictureDesk
@@ -100,7 +102,8 @@ async def open_services(options: ServeOptions, settings: Settings, roots: DataRo
     async with open_renderer(options.cluster, options.version, settings) as renderer:
         catalog = Catalog(roots, renderer.measure.backgrounds, settings.open_cubes, forget)
         async with catalog.watched():
-            yield Services(renderer, catalog, desk, styles, settings, options.version)
+            with contextlib.closing(Browser(roots)) as browser:
+                yield Services(renderer, catalog, browser, desk, styles, settings, options.version)
 
 
 @asynccontextmanager

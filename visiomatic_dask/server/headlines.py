@@ -1,0 +1,204 @@
+"""Headlines: what an entry of a folder is, told from its first bytes, and what layers it has, from its headers."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from visiomatic_dask.cube import Layer, Source
+from visiomatic_dask.errors import VisiomaticError
+from visiomatic_dask.readers import Place, format_of, open_cube
+from visiomatic_dask.readers.refusals import why_refused
+from visiomatic_dask.readers.shared_cache import SharedCache
+from visiomatic_dask.server.folders import Item, scan, sorted_items
+from visiomatic_dask.server.names import DataRoots, Folder
+
+logger = logging.getLogger(__name__)
+
+_MOST_KEPT = 20_000
+"""Entries whose first bytes or headers are remembered."""
+_MOST_LAYERS = 50
+"""Of one cube that are listed."""
+
+Kind = Literal["folder", "cube", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """What an entry is.
+
+    Attributes
+    ----------
+    kind : {"folder", "cube", "other"}
+        A cube may be a file or a folder.
+    format : str or None
+        Name of a cube's format.
+    size : int or None
+        Bytes of a file.
+    changed : int or None
+        Time of the last change, in nanoseconds since 1970.
+    error : str or None
+        Why it is no cube, or why it cannot be looked at.
+    """
+
+    kind: Kind
+    format: str | None = None
+    size: int | None = None
+    changed: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What layers a cube has.
+
+    Attributes
+    ----------
+    layers : tuple of dict
+        Name, shape, dtype and unit of each.
+    error : str or None
+        Why it cannot be opened.
+    source : Source or None
+        The version of it that was opened.
+    stamp : Hashable
+        Tells the version of its folder.
+    """
+
+    layers: tuple[dict[str, Any], ...]
+    error: str | None
+    source: Source | None
+    stamp: Hashable
+
+
+class Headlines:
+    """Looks at entries, and remembers them for as long as they do not change. Any number of threads may."""
+
+    def __init__(self) -> None:
+        self._told: SharedCache[tuple[str | None, str | None]] = SharedCache(_MOST_KEPT, cost=lambda _: 1)
+        self._details: SharedCache[Details] = SharedCache(_MOST_KEPT, cost=lambda _: 1)
+
+    def look(self, item: Item, stamp: Hashable) -> Headline:
+        """Look at the first bytes of an entry.
+
+        Parameters
+        ----------
+        item : Item
+            The entry.
+        stamp : Hashable
+            Changes when a name in its folder comes or goes: what a file is may depend on those beside it.
+        """
+        try:
+            status = os.stat(item.path)  # noqa: PTH116 - thousands of them
+            key = (item.path, status.st_size, status.st_mtime_ns, stamp)
+            name, why_not = self._told.get(key, lambda: _told(item.path))
+        except OSError as error:
+            return Headline("folder" if item.is_folder else "other", error=_cannot_be_read(error))
+        kind: Kind = "cube" if name is not None else "folder" if item.is_folder else "other"
+        size = None if item.is_folder else status.st_size
+        return Headline(kind, name, size, status.st_mtime_ns, None if kind == "folder" else why_not)
+
+    def open(self, item: Item, headline: Headline, stamp: Hashable) -> Details:
+        """Read the headers of a cube."""
+        key = (item.path, headline.size, headline.changed)
+        kept = self._details.get(key, lambda: _opened(item, stamp))
+        if not _holds(kept, stamp):
+            self._details.discard(key)
+            kept = self._details.get(key, lambda: _opened(item, stamp))
+        return kept
+
+    def walk(self, roots: DataRoots) -> Iterator[tuple[Item, Headline]]:
+        """Everything below the roots, depth first, files before folders. Folders behind symbolic links are left out."""
+        for name, real in roots.single.items():
+            item = Item(name, str(real), real.is_dir())
+            yield item, self.look(item, None)
+        for root in roots.folders("", "path"):
+            yield from self._walk(root, "")
+
+    def _walk(self, folder: Folder, prefix: str) -> Iterator[tuple[Item, Headline]]:
+        try:
+            stamp = folder.path.stat().st_mtime_ns
+            items = list(sorted_items(scan(folder, prefix)))
+        except OSError:
+            return  # a folder that may not be entered, or has just gone, holds nothing that could be served
+        below = []
+        for item in items:
+            headline = self.look(item, stamp)
+            if item.is_folder and headline.kind != "cube":
+                below.append(item)
+            else:
+                yield item, headline
+        for item in below:
+            yield item, Headline("folder")
+            if not item.is_link:
+                yield from self._walk(Folder(folder.root, Path(item.path)), item.name)
+
+
+def described(item: Item, headline: Headline, details: Details | None) -> dict[str, Any]:
+    """Describe an entry as JSON; ``docs/web-api.md`` says what each field is."""
+    entry: dict[str, Any] = {
+        "name": item.name,
+        "kind": headline.kind,
+        "format": headline.format,
+        "size": headline.size,
+        "modified": None if headline.changed is None else _iso(headline.changed),
+    }
+    if details is not None:
+        entry["layers"] = list(details.layers)
+    error = headline.error if details is None else details.error
+    return entry if error is None else entry | {"error": error}
+
+
+def pending(item: Item, headline: Headline | None) -> dict[str, Any]:
+    """Describe an entry as far as it is known, while somebody looks at it."""
+    headline = headline or Headline("folder" if item.is_folder else "other")
+    return described(item, headline, None) | {"pending": True}
+
+
+def _told(path: str) -> tuple[str | None, str | None]:
+    """Name of the format of what lies at a path; else why it is no cube."""
+    place = Place.look(path)
+    if str(place.path) != path:
+        raise OSError(0, "it is another file than a moment ago")  # nothing leads out of the roots, at no time
+    found = format_of(place)
+    if found is not None:
+        return found.name, None
+    return None, "it is empty" if not (place.head or place.is_folder) else why_refused(place)
+
+
+def _opened(item: Item, stamp: Hashable) -> Details:
+    try:
+        cube = open_cube(item.path, name=item.name)
+    except VisiomaticError as error:
+        return Details((), error.message, None, stamp)
+    except Exception:  # the format may be somebody else's: one bad file must not hide a folder
+        logger.exception("%s cannot be opened", item.name)
+        return Details((), "it cannot be opened: its reader failed, and the server's log says how", None, stamp)
+    return Details(tuple(_layer(one) for one in cube.layers[:_MOST_LAYERS]), None, cube.source, stamp)
+
+
+def _holds(details: Details, stamp: Hashable) -> bool:
+    """Whether what was found is still so."""
+    if details.source is None:
+        return details.stamp == stamp
+    try:
+        details.source.check()
+    except VisiomaticError:
+        return False
+    return True
+
+
+def _layer(layer: Layer) -> dict[str, Any]:
+    return {"name": layer.name, "shape": list(layer.shape), "dtype": str(layer.dtype), "unit": layer.unit}
+
+
+def _cannot_be_read(error: OSError) -> str:
+    return f"it cannot be read: {error.strerror or type(error).__name__}"
+
+
+def _iso(nanoseconds: int) -> str:
+    return datetime.fromtimestamp(nanoseconds // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
