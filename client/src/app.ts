@@ -3,15 +3,17 @@
 import type { Client } from './api/client'
 import type { Cube } from './api/wire'
 import { describe } from './core/errors'
+import { carryOver } from './core/geometry'
 import { formatHash, type Link, parseHash, styleOfLink } from './link/hash'
 import { linkOfPage, zoomOfFov } from './link/query'
-import { type Chosen, chooser } from './ui/chooser'
+import { type Chooser, chooser, folderOf } from './ui/chooser'
 import { textButton } from './ui/controls'
 import { dialog } from './ui/dialog'
 import { h } from './ui/dom'
 import { help } from './ui/help'
 import { messages } from './ui/messages'
 import { createAddress } from './viewer/address'
+import { type Reason, reread } from './viewer/reread'
 import { createViewer, type Viewer } from './viewer/viewer'
 
 export interface App {
@@ -29,7 +31,8 @@ export function createApp(root: HTMLElement, client: Client): App {
   let viewer: Viewer | null = null
   let colormaps: readonly string[] = []
   let opening = new AbortController()
-  let reloading = false
+  let choosing: Chooser | undefined
+  let rereading: Viewer | undefined
   let refused = ''
   const address = createAddress((hash) => {
     // Back to an address without a fragment is back to what the page was first asked for.
@@ -44,11 +47,11 @@ export function createApp(root: HTMLElement, client: Client): App {
       h('main', { class: 'vd-page' }, h('h1', {}, 'VisiOmatic'), h('h2', {}, title), ...children),
     )
   }
-  const listCubes = async (): Promise<Chosen | null> => {
-    const answer = await client.cubes(opening.signal)
-    if (answer.ok) return answer.value
-    if (answer.error.kind !== 'aborted') said.say(describe(answer.error))
-    return null
+  /** Another list in the place of the one before. */
+  const chooserOf = (folder: string, picked: () => void): HTMLElement => {
+    choosing?.stop()
+    choosing = chooser(client, { folder, current: viewer?.cube.name, picked })
+    return choosing.element
   }
 
   const show = (cube: Cube, link: Link): void => {
@@ -60,8 +63,9 @@ export function createApp(root: HTMLElement, client: Client): App {
       colormaps,
       moved: () =>
         address.write(() => formatHash(cube, current.session.store.get().style, current.map.placement())),
-      stale: () => void reload(),
-      switchCube: () => void offer(),
+      stale: () => void again('changed'),
+      gone: () => void again('gone'),
+      switchCube: offer,
       chooseLayer: (layer) => void open({ cube: cube.name, layer, keys: new URLSearchParams() }),
       copyLink: () => void copyLink(),
     })
@@ -98,41 +102,66 @@ export function createApp(root: HTMLElement, client: Client): App {
     viewer.setView(link.position)
   }
 
-  const reload = async (): Promise<void> => {
-    // Every tile says it; once is enough.
-    if (reloading || !viewer || viewer.cube.fingerprint === refused) return
-    reloading = true
-    const { fingerprint } = viewer.cube
-    said.say('The file changed on the server: reading it anew.')
-    const link = parseHash(formatHash(viewer.cube, viewer.session.store.get().style, viewer.map.placement()))
-    if (link) await open(link)
-    reloading = false
-    // A server that refuses what it has just told us would keep us reading for ever.
-    if (viewer?.cube.fingerprint === fingerprint) refused = fingerprint
+  /** The file is another, or gone: the new one is shown in the same place, as soon as there is one. */
+  const again = async (reason: Reason): Promise<void> => {
+    const before = viewer
+    // Every tile says it; once is enough. And a server that refuses what it has just told us would keep us
+    // reading for ever.
+    if (!before || rereading === before || before.cube.fingerprint === refused) return
+    rereading = before
+    const { cube } = before
+    const { signal } = opening
+    if (reason === 'changed') said.say('The file changed on the server: reading it anew.')
+    let told = false
+    const isNew = await reread(cube.fingerprint, reason, {
+      describe: async () => {
+        const answer = await client.cube(before.session.ref(), signal)
+        // The layer may have gone with the old file.
+        const isRefused = !answer.ok && answer.error.kind === 'http' && answer.error.status === 400
+        return isRefused ? client.cube({ name: cube.name }, signal) : answer
+      },
+      wanted: () => viewer === before && !signal.aborted,
+      gone: () => {
+        before.hold('gone')
+        if (!told) said.say(`${cube.name} is no longer on the server. What has been loaded stays here.`)
+        told = true
+      },
+      show: (now) => {
+        const link = parseHash(formatHash(cube, before.session.store.get().style, before.map.placement()))
+        if (!link) return
+        const { position, ...rest } = link
+        const size = { width: now.width, height: now.height, maxLevel: now.levels.length - 1 }
+        const kept = position && carryOver(position, before.map, size)
+        show(now, { ...rest, ...(kept ? { position: kept } : {}) })
+      },
+      sleep: (ms) => new Promise((resolve) => window.setTimeout(resolve, ms)),
+    })
+    if (!isNew) refused = cube.fingerprint
+    if (rereading === before) rereading = undefined
   }
 
   /** The list as a page of its own. */
   const choose = async (missing?: string): Promise<void> => {
     page('Cubes', h('p', { class: 'vd-note' }, 'Loading the list…'))
-    const chosen = await listCubes()
-    if (!chosen) {
-      const again = textButton('Try again', () => void choose(missing))
-      return page('Cubes', h('p', { class: 'vd-note' }, 'The list of cubes cannot be had right now.'), again)
+    const answer = await client.folder('', {}, opening.signal)
+    if (!answer.ok) {
+      if (answer.error.kind !== 'aborted') said.say(describe(answer.error))
+      const retry = textButton('Try again', () => void choose(missing))
+      return page('Cubes', h('p', { class: 'vd-note' }, 'The list of cubes cannot be had right now.'), retry)
     }
-    const only = chosen.cubes.length === 1 ? chosen.cubes[0] : undefined
-    if (only && only.name !== missing)
+    const [only, ...others] = answer.value.entries.filter((entry) => entry.pending || entry.kind !== 'other')
+    const isAll = others.length === 0 && answer.value.next === null
+    if (only?.kind === 'cube' && isAll && only.name !== missing)
       return open({ cube: only.name, keys: new URLSearchParams(location.search) })
     page(
       'Cubes',
-      chooser(chosen, undefined, () => {}),
+      chooserOf('', () => {}),
     )
   }
 
   /** The list over the picture. */
-  const offer = async (): Promise<void> => {
-    const chosen = await listCubes()
-    if (!chosen) return
-    list.replaceChildren(chooser(chosen, viewer?.cube.name, switcher.close))
+  const offer = (): void => {
+    list.replaceChildren(chooserOf(folderOf(viewer?.cube.name ?? ''), switcher.close))
     switcher.open()
   }
 

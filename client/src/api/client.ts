@@ -2,8 +2,8 @@
 
 import type { ClientError } from '../core/errors'
 import { browserTransport, readJson, readTile, request, type Transport } from './http'
-import { createUrls, type Rendering, type TileIndex } from './urls'
-import { parseColormaps, parseCube, parseCubes, parseCuts, parseValues } from './wire'
+import { createUrls, type FolderQuery, type Rendering, type TileIndex } from './urls'
+import { parseColormaps, parseCube, parseCubes, parseCuts, parseFolder, parseValues } from './wire'
 
 /** Which cube, and which of its layers (the server's choice when undefined). */
 export interface CubeRef {
@@ -15,6 +15,8 @@ export function createClient(base: string, transport: Transport = browserTranspo
   const urls = createUrls(base)
   return {
     cubes: (signal: AbortSignal) => request(transport, urls.cubes(), readJson(parseCubes), { signal }),
+    folder: (path: string, part: FolderQuery, signal: AbortSignal) =>
+      request(transport, urls.folder(path, part), readJson(parseFolder), { signal }),
     colormaps: (signal: AbortSignal) =>
       request(transport, urls.colormaps(), readJson(parseColormaps), { signal }),
     cube: (ref: CubeRef, signal: AbortSignal) =>

@@ -61,10 +61,28 @@ export interface TileIndex {
   readonly column: number
 }
 
+/** Which part of a folder. */
+export interface FolderQuery {
+  readonly offset?: number
+  readonly limit?: number
+  /** Part that names must have. */
+  readonly contains?: string
+}
+
 export function createUrls(base: string) {
   const at = (path: string): string => new URL(path, base).href
   return {
     cubes: () => at('cubes'),
+    // The path is there even if it is empty: without it the answer is the flat list.
+    folder: (path: string, { offset = 0, limit, contains = '' }: FolderQuery = {}) =>
+      at(
+        `cubes?path=${encodeURIComponent(path).replace(/%2F/g, '/')}${query([
+          ['offset', offset || undefined],
+          ['limit', limit],
+          ['contains', contains],
+          ['details', true],
+        ]).replace('?', '&')}`,
+      ),
     colormaps: () => at('colormaps'),
     cube: (name: string, layer?: string) => at(cubePath(name) + query([['layer', layer]])),
     tile: (name: string, { level, row, column }: TileIndex, style: Rendering) =>

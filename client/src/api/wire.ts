@@ -8,6 +8,26 @@ export interface CubeEntry {
   name: string
   size: number
 }
+export interface FolderEntry {
+  /** The whole name, with `/` between folders. */
+  name: string
+  kind: 'folder' | 'cube' | 'other'
+  format: string | null
+  size: number | null
+  layers?: { name: string; shape: number[]; dtype: string; unit: string }[]
+  /** Why it cannot be opened. */
+  error?: string
+  /** The server is still looking at it: asking again tells more. */
+  pending: boolean
+}
+export interface FolderPage {
+  path: string
+  entries: FolderEntry[]
+  total: number
+  offset: number
+  next: number | null
+  truncated: boolean
+}
 export interface Axis {
   name: string
   /** `spectral`, `stokes`, `x`, `y`, … */
@@ -93,6 +113,41 @@ export function parseCubes(json: unknown): Result<{ cubes: CubeEntry[]; truncate
     .filter(isObject)
     .map((cube) => ({ name: text(cube.name), size: Number(cube.size) }))
   return ok({ cubes, truncated: json.truncated === true })
+}
+
+const KINDS = ['folder', 'cube', 'other'] as const
+
+function entryOf(json: Json): FolderEntry {
+  const kind = KINDS.find((one) => one === json.kind) ?? 'other'
+  const entry: FolderEntry = {
+    name: text(json.name),
+    kind,
+    format: text(json.format) || null,
+    size: isNumber(json.size) ? json.size : null,
+    pending: json.pending === true,
+  }
+  const layers = Array.isArray(json.layers) ? json.layers.filter(isObject) : []
+  if (layers.length > 0)
+    entry.layers = layers.map((layer) => ({
+      name: text(layer.name),
+      shape: Array.isArray(layer.shape) ? layer.shape.filter(isNumber) : [],
+      dtype: text(layer.dtype),
+      unit: text(layer.unit),
+    }))
+  if (text(json.error)) entry.error = text(json.error)
+  return entry
+}
+
+export function parseFolder(json: unknown): Result<FolderPage> {
+  if (!isObject(json) || !Array.isArray(json.entries) || !isNumber(json.offset)) return wrong('no folder')
+  return ok({
+    path: text(json.path),
+    entries: json.entries.filter(isObject).map(entryOf),
+    total: isNumber(json.total) ? json.total : 0,
+    offset: json.offset,
+    next: isNumber(json.next) ? json.next : null,
+    truncated: json.truncated === true,
+  })
 }
 
 export function parseCube(json: unknown): Result<Cube> {

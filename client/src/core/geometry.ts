@@ -49,6 +49,16 @@ export const scaleOfZoom = (zoom: number, maxLevel: number): number => 2 ** (zoo
 
 export const zoomOfScale = (scale: number, maxLevel: number): number => maxLevel + Math.log2(scale)
 
+/** The same place of another version of an image, as large on the screen; undefined where it does not have it. */
+export function carryOver(
+  { x, y, zoom }: Placement,
+  before: { maxLevel: number },
+  after: Size & { maxLevel: number },
+): Placement | undefined {
+  if (!isInside({ x, y }, after)) return undefined
+  return { x, y, zoom: zoomOfScale(scaleOfZoom(zoom, before.maxLevel), after.maxLevel) }
+}
+
 /** The largest zoom, on a grid of `snap`, at which the whole image fits the window. */
 export function fitZoom(image: Size, window: Size, maxLevel: number, snap = 0): number {
   const scale = Math.min(window.width / image.width, window.height / image.height)

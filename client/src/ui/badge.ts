@@ -4,7 +4,12 @@ import { type Condition, conditionOf, type Progress } from '../map/progress'
 import type { Part } from './controls'
 import { h } from './dom'
 
-const TEXT: Readonly<Record<Condition, string>> = {
+/** What becomes of the file, which is more than its tiles can tell. */
+export type FileState = 'changed' | 'gone'
+
+const TEXT: Readonly<Record<Condition | FileState, string>> = {
+  changed: 'File changed, reading it anew',
+  gone: 'No longer on the server',
   idle: '',
   loading: 'Loading',
   retrying: 'Server busy, retrying',
@@ -18,6 +23,8 @@ const CALM = 250
 
 export interface Badge extends Part {
   show(progress: Progress): void
+  /** Told of the file, until all tiles are well again. */
+  hold(state: FileState): void
 }
 
 export function badge(): Badge {
@@ -28,13 +35,22 @@ export function badge(): Badge {
     'data-state': 'idle',
   })
   let timer: number | undefined
-  const set = (condition: Condition, text: string): void => {
+  let held: FileState | undefined
+  const set = (condition: Condition | FileState, text: string): void => {
     element.dataset.state = condition
     element.textContent = text
   }
   return {
     element,
+    hold(state) {
+      held = state
+      window.clearTimeout(timer)
+      timer = undefined
+      set(state, TEXT[state])
+    },
     show(progress) {
+      if (progress.failed === 0 && progress.pending === 0) held = undefined
+      if (held) return
       const condition = conditionOf(progress)
       const text = TEXT[condition] + (progress.pending > 0 ? ` · ${progress.pending}` : '')
       if (condition !== 'loading' || element.dataset.state !== 'idle') {

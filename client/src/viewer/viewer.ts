@@ -8,7 +8,7 @@ import { levelOfZoom, type Placement, type Point } from '../core/geometry'
 import { createMapView, type MapView } from '../map/mapView'
 import { renderingOf } from '../style/rendering'
 import { fitStyle, type Style } from '../style/style'
-import { badge } from '../ui/badge'
+import { badge, type FileState } from '../ui/badge'
 import { stepChannel } from '../ui/channelPanel'
 import { h } from '../ui/dom'
 import { scaleBar } from '../ui/scaleBar'
@@ -19,6 +19,7 @@ import { createCutting } from './cutting'
 import { listenToKeys } from './keyboard'
 import { createPlayer } from './player'
 import { createProbe } from './probe'
+import { isMissing } from './reread'
 import { createSession, type Session } from './session'
 
 /** What the viewer asks of the page around it. */
@@ -28,6 +29,8 @@ export interface Host {
   moved(): void
   /** The file is another than the one we hold the metadata of. */
   stale(): void
+  /** There is no such cube on the server any more. */
+  gone(): void
   switchCube(): void
   chooseLayer(layer: string): void
   copyLink(): void
@@ -53,6 +56,8 @@ export interface Viewer {
   setView(placement: Placement): void
   containerPoint(x: number, y: number): Point
   readonly map: MapView
+  /** Says beside the picture what becomes of its file. */
+  hold(state: FileState): void
   destroy(): void
 }
 
@@ -115,7 +120,13 @@ export function createViewer(
       pointer: (point) => probe.move(point),
       progress: (progress) => loading.show(progress),
       failed: (error) => {
-        if (error.kind === 'stale') host.stale()
+        if (error.kind === 'stale') {
+          loading.hold('changed')
+          host.stale()
+        } else if (isMissing(error)) {
+          loading.hold('gone')
+          host.gone()
+        }
         // What one tile says, the others would repeat.
         else if (complained !== drawn) host.say(`Tiles cannot be drawn: ${describe(error)}`)
         complained = drawn
@@ -188,6 +199,7 @@ export function createViewer(
     },
     setStyle: (next) => store.update({ style: fitStyle(next, cube), urgent: true }),
     setView: (placement) => shown.setPlacement(placement),
+    hold: (state) => loading.hold(state),
     containerPoint: (x, y) => shown.pagePoint({ x, y }),
     destroy() {
       player.stop()

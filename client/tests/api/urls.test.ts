@@ -17,6 +17,10 @@ const mono: Rendering = {
 
 it('are below the page, with names kept in their folders', () => {
   expect(urls.cubes()).toBe('http://host/prefix/cubes')
+  expect(urls.folder('')).toBe('http://host/prefix/cubes?path=&details=true')
+  expect(urls.folder('a b/c', { offset: 200, limit: 5, contains: 'x&' })).toBe(
+    'http://host/prefix/cubes?path=a%20b/c&offset=200&limit=5&contains=x%26&details=true',
+  )
   expect(urls.cube('a b/c#?%.fits')).toBe('http://host/prefix/cubes/a%20b/c%23%3F%25.fits')
   expect(urls.cube('x', 'SCI,1')).toBe('http://host/prefix/cubes/x?layer=SCI,1')
   expect(urls.values('x', 5, 6, [2, 0])).toBe('http://host/prefix/cubes/x/values?x=5&y=6&channel=2&channel=0')

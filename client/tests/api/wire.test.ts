@@ -1,5 +1,12 @@
 import { expect, it } from 'vitest'
-import { errorMessage, parseColormaps, parseCube, parseCuts, parseValues } from '../../src/api/wire'
+import {
+  errorMessage,
+  parseColormaps,
+  parseCube,
+  parseCuts,
+  parseFolder,
+  parseValues,
+} from '../../src/api/wire'
 import { makeCube } from '../cube'
 
 it('takes a cube as documented, and fills what may be absent', () => {
@@ -22,6 +29,24 @@ it('refuses what cannot be shown', () => {
     makeCube({ channels: [] }),
   ])
     expect(parseCube(wrong).ok).toBe(false)
+})
+
+it('takes a folder as documented, and entries that know little', () => {
+  const whole = { path: 'a', entries: [], total: 7, offset: 5, next: null, truncated: false }
+  expect(parseFolder(whole)).toEqual({ ok: true, value: whole })
+  const layer = { name: 'SCI', shape: [2, 3], dtype: 'int16', unit: '' }
+  const page = parseFolder({
+    ...whole,
+    entries: [
+      { name: 'a/x', kind: 'cube', format: 'FITS', size: 5, layers: [layer] },
+      { name: 'a/y', kind: 'strange', pending: true, error: 'why' },
+    ],
+  })
+  expect(page.ok && page.value.entries).toEqual([
+    { name: 'a/x', kind: 'cube', format: 'FITS', size: 5, pending: false, layers: [layer] },
+    { name: 'a/y', kind: 'other', format: null, size: null, pending: true, error: 'why' },
+  ])
+  expect(parseFolder({ cubes: [] }).ok).toBe(false)
 })
 
 it('checks the small answers, too', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
+  carryOver,
   fitsOfRaster,
   fitZoom,
   isInside,
@@ -90,4 +91,13 @@ describe('FITS pixels', () => {
     expect(isInside({ x: 10, y: 0 }, image)).toBe(false)
     expect(isInside({ x: 0, y: -0.1 }, image)).toBe(false)
   })
+})
+
+it('keeps the place and the size on the screen in another version, if that has the place', () => {
+  const place = { x: 100, y: 50, zoom: 3 }
+  const [before, after] = [{ maxLevel: 2 }, { width: 400, height: 300, maxLevel: 4 }]
+  const kept = carryOver(place, before, after)
+  expect(kept).toEqual({ x: 100, y: 50, zoom: 5 })
+  expect(scaleOfZoom(kept?.zoom ?? 0, 4)).toBe(scaleOfZoom(3, 2))
+  expect(carryOver(place, before, { ...after, height: 50 })).toBeUndefined()
 })

@@ -26,6 +26,18 @@ it('is silent about quick loads, and speaks of long ones however often it hears 
   expect(element.textContent).toContain('Loading')
 })
 
+it('says what becomes of the file until all tiles are well again', () => {
+  const { element, show, hold } = badge()
+  hold('gone')
+  show(progress('failed', 'exact'))
+  expect(element.dataset.state).toBe('gone')
+  expect(element.textContent).toBe('No longer on the server')
+  show(progress('loading', 'exact'))
+  expect(element.dataset.state).toBe('gone')
+  show(progress('exact', 'exact'))
+  expect(element.dataset.state).toBe('idle')
+})
+
 it('tells at once when something is wrong', () => {
   const { element, show } = badge()
   show(progress('retrying', 'exact'))
