@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import dask.config
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -19,6 +21,15 @@ settings.register_profile(
 )
 settings.register_profile("explore", settings.get_profile("visiomatic"), derandomize=False, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "visiomatic"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder for what is unpacked, also by processes that tests start: never the user's own."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch, dask.config.set({"visiomatic.cache-folder": str(folder)}):
+        patch.setenv("DASK_VISIOMATIC__CACHE_FOLDER", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

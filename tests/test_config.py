@@ -62,6 +62,7 @@ def test_defaults() -> None:
     assert settings.brick_cache == 0.4
     assert settings.tile_threads is None
     assert settings.cors_origins == ()
+    assert (settings.unpack_limit, settings.cache_limit) == (4 * 10**9, 20 * 10**9)
     assert hash(settings) == hash(load_settings())
     with pytest.raises(dataclasses.FrozenInstanceError):
         settings.gamma = 1.0  # type: ignore[misc]
@@ -75,9 +76,21 @@ def test_precedence_and_spelling() -> None:
     assert load_settings().read_limit == 512 * 10**6
 
 
+@pytest.mark.parametrize(
+    ("base", "expected"), [("/var/cache", "/var/cache"), ("", "~/.cache"), ("relative", "~/.cache"), (None, "~/.cache")]
+)
+def test_cache_lies_where_xdg_has_it(monkeypatch: pytest.MonkeyPatch, base: str | None, expected: str) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    if base is not None:
+        monkeypatch.setenv("XDG_CACHE_HOME", base)
+    found = load_settings(cache_folder=None).cache_folder
+    assert found == os.path.expanduser(f"{expected}/visiomatic_dask")  # noqa: PTH111
+
+
 def test_import_registers_nothing_with_dask() -> None:
     code = "import dask.config, visiomatic_dask.config; assert 'visiomatic' not in dask.config.config"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    outside = {name: value for name, value in os.environ.items() if not name.startswith("DASK_VISIOMATIC__")}
+    subprocess.run([sys.executable, "-c", code], env=outside, check=True, timeout=60)
 
 
 def test_environment_variables() -> None:
@@ -102,6 +115,9 @@ ALLOWED: dict[str, list[tuple[Any, Any]]] = {
     "tile-threads": [(None, None), (3, 3)],
     "deadline": [("100 ms", 0.1), (5, 5.0), ("2 minutes", 120.0)],
     "sample-channels": [(1, 1)],
+    "cache-folder": [("/scratch/cache", "/scratch/cache"), ("~/x", os.path.expanduser("~/x"))],  # noqa: PTH111
+    "unpack-limit": [("264 MB", 264 * 10**6), (1, 1)],
+    "cache-limit": [("1 TB", 10**12)],
     "cors-origins": [([], ()), (["*"], ("*",)), (["http://a.org/", "https://b:80"], ("http://a.org", "https://b:80"))],
     "gamma": [(1, 1.0), (0.2, 0.2), (5, 5.0)],
     "quality": [(0, 0), (100, 100)],
@@ -124,6 +140,9 @@ REFUSED: dict[str, list[Any]] = {
     "tile-threads": [0, -1, "3", 1.5, True],
     "deadline": [0, -1, "", "0 s", "soon", None, True, [1], math.inf, math.nan],
     "queue-limit": [0, 1.0, "9", None, True, 2**63],
+    "cache-folder": ["", "relative/folder", "./here", "/a\0b", 1, True, ["/a"]],
+    "unpack-limit": [0, -1, "much", None, True],
+    "cache-limit": [0, "0 GB", None, math.nan],
     "cors-origins": ["*", "https://a.org", ["a.org"], [1], None, 3, {"https://a.org": 1}],
     "gamma": [0.19, 5.1, "2.2", None, True, math.nan],
     "quality": [-1, 101, 90.0, None],

@@ -7,7 +7,7 @@ import pickle
 import pytest
 
 from visiomatic_dask import errors
-from visiomatic_dask.errors import InvalidRequest, Unavailable, VisiomaticError
+from visiomatic_dask.errors import BeingUnpacked, InvalidRequest, Unavailable, VisiomaticError
 
 STATUSES = {
     "VisiomaticError": 500,
@@ -16,8 +16,10 @@ STATUSES = {
     "UnreadableCube": 404,
     "UnsupportedFormat": 404,
     "CubeChanged": 409,
+    "NotUnpacked": 503,
     "TooLarge": 413,
     "Unavailable": 503,
+    "BeingUnpacked": 503,
     "ClusterError": 503,
     "InvalidSetting": 500,
 }
@@ -56,6 +58,8 @@ def test_pickled_with_its_parameter() -> None:
     assert (other.message, other.parameter) == ("m", "gamma")
     unavailable = pickle.loads(pickle.dumps(Unavailable("busy", retry_after=7)))
     assert (str(unavailable), unavailable.retry_after) == ("busy", 7)
+    unpacked = pickle.loads(pickle.dumps(BeingUnpacked("34 % done", 0.34)))
+    assert (str(unpacked), unpacked.progress, unpacked.retry_after) == ("34 % done", 0.34, 1)
 
 
 def test_value_says_what_it_was_and_what_is_allowed() -> None:

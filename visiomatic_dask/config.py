@@ -9,6 +9,7 @@ the user's configuration says, checks every value, and returns a frozen object t
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -33,6 +34,8 @@ class Settings:
     ----------
     brick_cache : float
         At most 0.5: a fraction of a worker's memory limit; above 1: bytes.
+    cache_folder : str
+        An absolute path.
     """
 
     tile_size: int
@@ -52,6 +55,9 @@ class Settings:
     measure_limit: int
     prefetch: int
     open_cubes: int
+    cache_folder: str
+    unpack_limit: int
+    cache_limit: int
     cors_origins: tuple[str, ...]
     gamma: float
     quality: int
@@ -156,6 +162,17 @@ def _gamma(value: Any) -> float:
     return float(value)
 
 
+def _folder(value: Any) -> str:
+    if value is None:
+        # The XDG base directory specification has relative paths ignored
+        base = os.environ.get("XDG_CACHE_HOME", "")
+        value = os.path.join(base if base.startswith("/") else "~/.cache", "visiomatic_dask")  # noqa: PTH118
+    path = os.path.expanduser(value) if isinstance(value, str) else ""  # noqa: PTH111 - a text, not a path yet
+    if not path.startswith("/") or "\0" in path:
+        raise ValueError("the absolute path of a folder, or null for one below ~/.cache")
+    return path
+
+
 def _origins(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(
         isinstance(origin, str) and (origin == "*" or origin.startswith(("http://", "https://"))) for origin in value
@@ -182,6 +199,9 @@ _CHECKS = {
     "measure-limit": _integer(1),
     "prefetch": _bytes_or_none,
     "open-cubes": _integer(1),
+    "cache-folder": _folder,
+    "unpack-limit": _bytes,
+    "cache-limit": _bytes,
     "cors-origins": _origins,
     "gamma": _gamma,
     "quality": _integer(0, 100),

@@ -8,8 +8,10 @@
     ├── UnreadableCube                  404   the file is there, but cannot be opened as a cube
     │   └── UnsupportedFormat           404   … because nothing here reads what it is
     ├── CubeChanged                     409   the file was replaced while it was being served
+    │   └── NotUnpacked                 503   … or what was unpacked of it has left the cache; worth another try
     ├── TooLarge                        413   the answer would read or hold more than a limit allows
     ├── Unavailable                     503   no worker could answer in time; worth another try
+    │   └── BeingUnpacked               503   … as the file is being unpacked
     ├── ClusterError                    503   a cluster that cannot be used as it is
     └── InvalidSetting                  500   a configuration value that cannot be used
 
@@ -86,6 +88,13 @@ class CubeChanged(VisiomaticError):
     status = 409
 
 
+class NotUnpacked(CubeChanged):
+    """What was unpacked of a compressed file has left the cache; opening the cube again brings it back, unchanged."""
+
+    status = 503
+    retry_after = 1
+
+
 class TooLarge(VisiomaticError):
     """An answer would read or hold more than a limit allows; nothing was read."""
 
@@ -109,6 +118,23 @@ class Unavailable(VisiomaticError):
         super().__init__(message)
         self.args = (message, retry_after)
         self.retry_after = retry_after
+
+
+class BeingUnpacked(Unavailable):
+    """A cube cannot be had before its file is unpacked.
+
+    Parameters
+    ----------
+    message : str
+        One sentence for people.
+    progress : float
+        How much of it is done, 0 to 1.
+    """
+
+    def __init__(self, message: str, progress: float = 0.0) -> None:
+        super().__init__(message)
+        self.args = (message, progress)
+        self.progress = progress
 
 
 class ClusterError(VisiomaticError):

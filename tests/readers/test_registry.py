@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import lzma
 import os
 from pathlib import Path
 
@@ -37,8 +38,17 @@ def test_name_is_the_callers(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (gzip.compress(PLAIN), "compressed with gzip; unpack it first"),
-        (bz2.compress(PLAIN), "compressed with bzip2; unpack it first"),
+        (lzma.compress(PLAIN), "compressed with xz; unpack it first"),
+        (b"\x28\xb5\x2f\xfd" + bytes(100), "compressed with Zstandard; unpack it first"),
+        (b"\x1f\x9d\x90" + bytes(100), r"compressed with compress \(\.Z\); unpack it first"),
+        (gzip.compress(b"hello"), "is compressed with gzip, and what is inside is of no known format"),
+        (bz2.compress(b"hello"), "is compressed with bzip2, and what is inside is of no known format"),
+        (gzip.compress(lzma.compress(PLAIN)), "with gzip, and of what is inside: it is compressed with xz"),
+        (gzip.compress(gzip.compress(PLAIN)), "with gzip, and what is inside is compressed once more, with gzip"),
+        (bz2.compress(gzip.compress(PLAIN)), "with bzip2, and what is inside is compressed once more, with gzip"),
+        (gzip.compress(b""), "with gzip, and there is nothing inside"),
+        (bz2.compress(b""), "with bzip2, and there is nothing inside"),
+        (b"BZhello", "its content is of no known format"),
         (b"\x89HDF\r\n\x1a\n" + bytes(100), "HDF5 and NetCDF 4 cannot be read yet"),
         (b"CDF\x01" + bytes(100), "NetCDF cannot be read yet"),
         (b"PK\x03\x04" + bytes(100), "it is a zip archive"),

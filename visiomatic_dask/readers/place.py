@@ -31,11 +31,14 @@ class Place:
         Its first bytes, at most `HEAD`; none of a folder.
     is_folder : bool
         Whether it is a folder.
+    source : ByteSource, optional
+        What its bytes are taken from, where the file at `path` only holds them for another: a compressed one.
     """
 
     address: str
     head: bytes
     is_folder: bool = False
+    source: ByteSource | None = None
 
     @classmethod
     def look(cls, path: str | os.PathLike[str]) -> Place:
@@ -84,6 +87,8 @@ class Place:
 
     def byte_source(self) -> ByteSource:
         """Take the file in the version that it has now; `OSError` if it is gone."""
+        if self.source is not None:
+            return self.source
         if self.is_remote:
             from visiomatic_dask.readers.remote_file import RemoteFile
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from visiomatic_dask.readers.compression import compression_of
 from visiomatic_dask.readers.envi import data_file_of
 from visiomatic_dask.readers.place import Place
 
 _BY_HEAD = (
-    (b"\x1f\x8b", "it is compressed with gzip; unpack it first"),
-    (b"BZh", "it is compressed with bzip2; unpack it first"),
+    (b"\x1f\x9d", "it is compressed with compress (.Z); unpack it first, or use gzip"),
+    (b"\xfd7zXZ\x00", "it is compressed with xz; unpack it first, or use gzip"),
+    (b"\x28\xb5\x2f\xfd", "it is compressed with Zstandard; unpack it first, or use gzip"),
     (b"\x89HDF\r\n\x1a\n", "HDF5 and NetCDF 4 cannot be read yet"),
     (b"CDF", "NetCDF cannot be read yet"),
     (b"PK\x03\x04", "it is a zip archive (as .npz files are); unpack it first"),
 )
+_UNKNOWN = "its content is of no known format"
 
 
 def why_refused(place: Place) -> str:
@@ -21,4 +24,15 @@ def why_refused(place: Place) -> str:
     if place.head.startswith(b"ENVI") and not place.is_remote:
         data = data_file_of(place.path)
         return "it is an ENVI header without a file that it describes" if data is None else f"it describes {data.name}"
-    return next((text for head, text in _BY_HEAD if place.head.startswith(head)), "its content is of no known format")
+    return next((text for head, text in _BY_HEAD if place.head.startswith(head)), _UNKNOWN)
+
+
+def why_inside_refused(inner: Place) -> str:
+    """Say why no reader here reads what a compressed file holds."""
+    again = compression_of(inner.head)
+    if again is not None:
+        return f"what is inside is compressed once more, with {again.name}; unpack it once"
+    if not inner.head:
+        return "there is nothing inside"
+    why = why_refused(inner)
+    return "what is inside is of no known format" if why == _UNKNOWN else f"of what is inside: {why}"
