@@ -41,7 +41,7 @@ class Response:
     def message(self) -> str:
         """What an error says."""
         (detail,) = self.json["detail"]
-        assert set(detail) <= {"loc", "msg"}
+        assert set(detail) <= {"loc", "msg", "progress"}
         return str(detail["msg"])
 
     @property

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import os
+import pty
 import re
 import signal
 import socket
@@ -112,6 +116,41 @@ def test_info_of_what_is_no_cube(tmp_path: Path) -> None:
         assert words in finished.stderr
         assert finished.stderr.count("\n") == 1
         assert finished.stdout == ""
+
+
+def on_a_terminal(*arguments: object) -> tuple[int, str, str]:
+    """Status, output, and what a terminal shows of the errors."""
+    master, slave = pty.openpty()
+    shown = b""
+    with subprocess.Popen(visiomatic(*arguments), stdout=subprocess.PIPE, stderr=slave, text=True) as process:
+        os.close(slave)
+        try:
+            while part := os.read(master, 4096):
+                shown += part
+        except OSError:  # how Linux says that nobody writes there any more
+            pass
+        finally:
+            os.close(master)
+        output, _ = process.communicate(timeout=60)
+    return process.returncode, output, shown.decode()
+
+
+def test_info_unpacks_and_shows_people_how_far_it_is(cube: Path, tmp_path: Path) -> None:
+    """bzip2 takes a while; the second time nothing has to be unpacked. Scripts are shown nothing."""
+    path = tmp_path / "noise.fits.bz2"
+    noise = np.random.default_rng(0).normal(0, 1, (2, 2000, 2000)).astype(np.float32)
+    fits.writeto(tmp_path / "noise.fits", noise)
+    path.write_bytes(bz2.compress((tmp_path / "noise.fits").read_bytes(), 1))
+    status, output, shown = on_a_terminal("info", path)
+    assert status == 0
+    assert "PRIMARY: 2 x 2000 x 2000 float32" in output
+    assert "unpacking noise.fits.bz2" in shown
+    assert "100%" in shown
+    assert on_a_terminal("info", path) == (0, output, "")
+    other = tmp_path / "other.fits.gz"
+    other.write_bytes(gzip.compress(cube.read_bytes()))
+    finished = run("info", other)
+    assert (finished.returncode, finished.stderr) == (0, "")
 
 
 def test_demo(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ import json
 import logging
 import os
 import sys
+import time
 import webbrowser
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -28,6 +30,8 @@ from visiomatic_dask.server.serve import ServeOptions, run
 from visiomatic_dask.server.serve import serve as serve_until_stopped
 
 _DEFAULT_PORT = 8009
+_QUIET = 0.5
+"""Seconds of unpacking before a progress bar is shown."""
 
 
 @click.group("visiomatic", context_settings={"help_option_names": ["-h", "--help"]})
@@ -131,7 +135,9 @@ def info(file: str | None, as_json: bool, list_formats: bool) -> None:
         click.echo(json.dumps(describe_formats(), indent=2) if as_json else "\n".join(text_of_formats()))
         return
     with _errors_for_people():
-        described = describe_cube(open_cube(file), load_settings())
+        with _unpacking_bar(file.rpartition("/")[2]) as progress:
+            cube = open_cube(file, progress=progress)
+        described = describe_cube(cube, load_settings())
     click.echo(json.dumps(described, indent=2) if as_json else "\n".join(text_of_cube(described)))
 
 
@@ -184,6 +190,26 @@ def _cluster(
         return BatchJobs.between(jobs, batch_system)
     except InvalidSetting as error:
         raise click.BadParameter(error.message, param_hint="--jobs") from error
+
+
+@contextlib.contextmanager
+def _unpacking_bar(name: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Show people how far unpacking is, once it has taken long enough for them to wonder."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    began = time.monotonic()
+    bar: Any = None
+    with contextlib.ExitStack() as stack:
+
+        def show(done: int, total: int) -> None:
+            nonlocal bar
+            if bar is None and time.monotonic() - began > _QUIET:
+                bar = stack.enter_context(click.progressbar(length=total, label=f"unpacking {name}", file=sys.stderr))
+            if bar is not None:
+                bar.update(done - bar.pos)
+
+        yield show
 
 
 def _has_display() -> bool:

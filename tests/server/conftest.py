@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
+import lzma
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +75,7 @@ def cubes(tmp_path_factory: pytest.TempPathFactory) -> Sky:
     whole = (folder / "small.fits").read_bytes()
     (folder / "truncated.fits").write_bytes(whole[:-8640])
     (folder / "garbled.fits").write_bytes(whole[:30] + b"\xff" * 2850 + whole[2880:])
-    (folder / "packed.fits.gz").write_bytes(gzip.compress(whole))
+    (folder / "packed.fits.xz").write_bytes(lzma.compress(whole))
     return Sky(folder, sky, small, four)
 
 

@@ -125,7 +125,7 @@ def test_nothing_asked_for(service: Service) -> None:
         ("empty.fits", "empty"),
         ("truncated.fits", "truncated"),
         ("garbled.fits", "garbled.fits"),
-        ("packed.fits.gz", "gzip"),
+        ("packed.fits.xz", "compressed with xz"),
     ],
 )
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def test_cubes_are_listed(service: Service, cubes: Sky) -> None:
     assert listing["truncated"] is False
     sizes = {one["name"]: one["size"] for one in listing["cubes"]}
     assert {"sky.fits", "small.fits", "layers.fits", "sub/four.fits"} <= sizes.keys()
-    assert not {"notes.txt", "empty.fits", "packed.fits.gz"} & sizes.keys()
+    assert not {"notes.txt", "empty.fits", "packed.fits.xz"} & sizes.keys()
     assert sizes["sky.fits"] == (cubes.folder / "sky.fits").stat().st_size
     assert list(sizes) == sorted(sizes)
 

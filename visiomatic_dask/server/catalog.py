@@ -12,11 +12,12 @@ from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
 
-from visiomatic_dask.cube import Cube, Layer
-from visiomatic_dask.errors import CubeNotFound, UnreadableCube
-from visiomatic_dask.readers import open_cube
+from visiomatic_dask.cube import Cube, Layer, SourceFile
+from visiomatic_dask.errors import BeingUnpacked, CubeNotFound, UnreadableCube
+from visiomatic_dask.readers import UnpackCache, open_cube
 from visiomatic_dask.rendering import Background
 from visiomatic_dask.server.names import DataRoots
+from visiomatic_dask.server.unpacking import Unpacking
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,8 @@ _SWEEP = 5.0
 _TICK = 0.02
 """Seconds within which a second write may leave a file's time as it is: kernels count it in ticks of 1 to 10 ms."""
 _MOST_TICKS = 50
+_PATIENCE = 1.0
+"""Seconds for which a request waits while a cube is unpacked."""
 
 BackgroundSource = Callable[[Layer], Awaitable[list[Background]]]
 
@@ -69,10 +72,17 @@ class Catalog:
         How many cubes stay open.
     forget : callable
         Told of every version that is no more: lets go of all that is kept of it elsewhere.
+    cache : UnpackCache
+        Where compressed files are unpacked.
     """
 
     def __init__(
-        self, roots: DataRoots, source: BackgroundSource, most: int, forget: Callable[[OpenedCube], None]
+        self,
+        roots: DataRoots,
+        source: BackgroundSource,
+        most: int,
+        forget: Callable[[OpenedCube], None],
+        cache: UnpackCache,
     ) -> None:
         self._roots = roots
         self._source = source
@@ -80,7 +90,8 @@ class Catalog:
         self._forget = forget
         self._doubted = 0.0
         self._opened: OrderedDict[str, OpenedCube] = OrderedDict()
-        self._opening: dict[str, asyncio.Task[OpenedCube]] = {}
+        self._opening: dict[str, tuple[float, asyncio.Task[OpenedCube]]] = {}
+        self._unpacking = Unpacking(cache)
 
     def current(self, name: str) -> OpenedCube | None:
         """Return a cube that is open, and whose file was looked at a moment ago."""
@@ -99,22 +110,44 @@ class Catalog:
 
         Raises
         ------
-        CubeNotFound, UnreadableCube
+        CubeNotFound, UnreadableCube, TooLarge
             If it cannot be opened.
+        BeingUnpacked
+            If that takes longer, as its file is being unpacked. That goes on.
         """
         opened = self.current(name)
         if opened is not None:
             return opened
-        task = self._opening.get(name)
-        if task is not None:
-            opened = await asyncio.shield(task)
+        if name in self._opening:
+            opened = await self._opened_soon(name)
             if opened.checked > self._doubted:
                 return opened
-            task = self._opening.get(name)  # it had looked before there was reason to doubt
-        if task is None:
-            task = self._opening[name] = asyncio.ensure_future(self._look(name, parameter))
-            task.add_done_callback(lambda _: self._opening.pop(name, None))
-        return await asyncio.shield(task)
+            # It had looked before there was reason to doubt.
+        if name not in self._opening:
+            task = asyncio.ensure_future(self._look(name, parameter))
+            self._opening[name] = time.monotonic(), task
+            task.add_done_callback(lambda task: self._opened_or_not(name, task))
+        return await self._opened_soon(name)
+
+    async def _opened_soon(self, name: str) -> OpenedCube:
+        """Wait for a cube that is being opened; not for long while it is being unpacked."""
+        began, task = self._opening[name]
+        patience = max(0.0, began + _PATIENCE - time.monotonic())
+        while not (await asyncio.wait({task}, timeout=patience))[0]:
+            progress = self._unpacking.progress(name)
+            if progress is not None:
+                raise BeingUnpacked(f"{name} is being unpacked: {100 * progress:.0f} % done", progress)
+            patience = _PATIENCE
+        return task.result()
+
+    def _opened_or_not(self, name: str, task: asyncio.Task[OpenedCube]) -> None:
+        del self._opening[name]
+        if not task.cancelled():
+            task.exception()  # perhaps nobody waits any more who could be told
+
+    def close(self) -> None:
+        """Give up what is being unpacked."""
+        self._unpacking.close()
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
@@ -153,13 +186,20 @@ class Catalog:
             self._drop(name, opened)
             opened = None
         if opened is None:
-            began = time.monotonic()
-            opened = await asyncio.to_thread(self._open, name, parameter)
-            opened.checked = began
+            opened = await self._open_anew(name, parameter)
         self._opened[name] = opened
         self._opened.move_to_end(name)
         while len(self._opened) > self._most:
             self._opened.popitem(last=False)
+        return opened
+
+    async def _open_anew(self, name: str, parameter: str) -> OpenedCube:
+        began = time.monotonic()
+        opened = await asyncio.to_thread(self._open, name, parameter)
+        if isinstance(opened, SourceFile):
+            cube = await self._unpacking.open(name, opened)
+            opened = OpenedCube(cube, Path(opened.path), self._source)
+        opened.checked = began
         return opened
 
     async def _is_still(self, name: str, parameter: str, opened: OpenedCube) -> bool:
@@ -182,10 +222,14 @@ class Catalog:
             del self._opened[name]
             self._forget(opened)
 
-    def _open(self, name: str, parameter: str) -> OpenedCube:
+    def _open(self, name: str, parameter: str) -> OpenedCube | SourceFile:
+        """Open the cube, or return the file that has to be unpacked first."""
         path = self._roots.resolve(name, parameter)
         _settle(path)
-        return OpenedCube(open_cube(path, name=name), path, self._source)
+        packed = self._unpacking.needed(path)
+        if packed is not None:
+            return packed
+        return OpenedCube(open_cube(path, name=name, cache=self._unpacking.cache), path, self._source)
 
 
 def _settle(path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from visiomatic_dask.config import Settings
 from visiomatic_dask.engine.requests import Picture
-from visiomatic_dask.errors import Unavailable, VisiomaticError
+from visiomatic_dask.errors import BeingUnpacked, NotUnpacked, Unavailable, VisiomaticError
 from visiomatic_dask.rendering import MEDIA_TYPES
 from visiomatic_dask.rendering.style import ImageFormat
 
@@ -82,7 +82,7 @@ def origin_headers(settings: Settings, origin: str | None) -> dict[str, str]:
 def error_response(
     error: BaseException | None, status: int, message: str | None = None
 ) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and JSON body of an error: ``{"detail": [{"loc", "msg"}]}``.
+    """Status, headers and JSON body of an error: ``{"detail": [{"loc", "msg", "progress"}]}``.
 
     Parameters
     ----------
@@ -104,7 +104,9 @@ def error_response(
         detail = {"msg": error.message}
         if error.parameter is not None:
             detail = {"loc": ["query", error.parameter], **detail}
-        if isinstance(error, Unavailable):
+        if isinstance(error, BeingUnpacked):
+            detail["progress"] = round(error.progress, 4)
+        if isinstance(error, Unavailable | NotUnpacked):
             headers["Retry-After"] = str(error.retry_after)
     return status, headers, json.dumps({"detail": [detail]}).encode()
 

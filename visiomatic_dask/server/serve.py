@@ -22,6 +22,7 @@ from visiomatic_dask.config import Settings
 from visiomatic_dask.engine.cluster import ClusterTarget
 from visiomatic_dask.engine.renderer import open_renderer
 from visiomatic_dask.errors import InvalidSetting
+from visiomatic_dask.readers import UnpackCache
 from visiomatic_dask.server.application import make_application
 from visiomatic_dask.server.base import Services
 from visiomatic_dask.server.browse import Browser
@@ -100,9 +101,10 @@ async def open_services(options: ServeOptions, settings: Settings, roots: DataRo
         styles.forget(opened.cube)
 
     async with open_renderer(options.cluster, options.version, settings) as renderer:
-        catalog = Catalog(roots, renderer.measure.backgrounds, settings.open_cubes, forget)
+        cache = UnpackCache.of(settings)
+        catalog = Catalog(roots, renderer.measure.backgrounds, settings.open_cubes, forget, cache)
         async with catalog.watched():
-            with contextlib.closing(Browser(roots)) as browser:
+            with contextlib.closing(catalog), contextlib.closing(Browser(roots)) as browser:
                 yield Services(renderer, catalog, browser, desk, styles, settings, options.version)
 
 
