@@ -2,7 +2,7 @@
 
 import type { Client } from './api/client'
 import type { Cube } from './api/wire'
-import { describe } from './core/errors'
+import { describe, isUnderWay } from './core/errors'
 import { carryOver } from './core/geometry'
 import { formatHash, type Link, parseHash, styleOfLink } from './link/hash'
 import { linkOfPage, zoomOfFov } from './link/query'
@@ -80,13 +80,19 @@ export function createApp(root: HTMLElement, client: Client): App {
     opening.abort()
     const mine = new AbortController()
     opening = mine
+    said.keep(null)
     if (!viewer) page(link.cube, h('p', { class: 'vd-note' }, 'Opening…'))
     const ref = link.layer ? { name: link.cube, layer: link.layer } : { name: link.cube }
     const [cube, maps] = await Promise.all([
-      client.cube(ref, mine.signal),
+      client.cube(ref, {
+        signal: mine.signal,
+        onRetry: (error) =>
+          said.keep(error.kind === 'http' && isUnderWay(error) ? `${error.message}…` : null),
+      }),
       colormaps.length > 0 ? null : client.colormaps(mine.signal),
     ])
     if (mine.signal.aborted) return
+    said.keep(null)
     if (maps?.ok) colormaps = maps.value
     if (cube.ok) return show(cube.value, link)
     said.say(`${link.cube}: ${describe(cube.error)}`)

@@ -19,8 +19,8 @@ export function createClient(base: string, transport: Transport = browserTranspo
       request(transport, urls.folder(path, part), readJson(parseFolder), { signal }),
     colormaps: (signal: AbortSignal) =>
       request(transport, urls.colormaps(), readJson(parseColormaps), { signal }),
-    cube: (ref: CubeRef, signal: AbortSignal) =>
-      request(transport, urls.cube(ref.name, ref.layer), readJson(parseCube), { signal }),
+    cube: (ref: CubeRef, options: { signal: AbortSignal; onRetry?: (error: ClientError) => void }) =>
+      request(transport, urls.cube(ref.name, ref.layer), readJson(parseCube), options),
     cuts: (ref: CubeRef, channel: number, method: string, signal: AbortSignal) =>
       request(transport, urls.cuts(ref.name, channel, method, ref.layer), readJson(parseCuts), { signal }),
     // The pointer has moved on by the time a second try would answer.

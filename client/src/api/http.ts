@@ -1,8 +1,8 @@
 // One request: fetch, made to answer with a Result, and tried again while that may help.
 
 import { delay, parseRetryAfter } from '../core/backoff'
-import { type ClientError, fail, isTransient, ok, type Result } from '../core/errors'
-import { errorMessage } from './wire'
+import { type ClientError, fail, isTransient, isUnderWay, ok, type Result } from '../core/errors'
+import { errorMessage, errorProgress } from './wire'
 
 export interface Transport {
   fetch: typeof fetch
@@ -12,7 +12,10 @@ export interface Transport {
 
 export interface RequestOptions {
   signal: AbortSignal
-  /** How many times to try again; tiles never give up while they are wanted. */
+  /**
+   * How many times to try again; tiles never give up while they are wanted. Answers that say how far the server
+   * is with it do not count.
+   */
   retries?: number
   /** Told before every wait. */
   onRetry?: (error: ClientError) => void
@@ -44,11 +47,13 @@ async function errorOf(response: Response): Promise<ClientError> {
   const message = errorMessage(body) || response.statusText || 'the server refused'
   if (response.status === 409) return { kind: 'stale', message }
   const retryAfter = parseRetryAfter(response.headers.get('Retry-After'), Date.now())
+  const progress = errorProgress(body)
   return {
     kind: 'http',
     status: response.status,
     message,
     ...(retryAfter === undefined ? {} : { retryAfter }),
+    ...(progress === undefined ? {} : { progress }),
   }
 }
 
@@ -75,14 +80,17 @@ export async function request<T>(
   read: (response: Response) => Promise<Result<T>>,
   { signal, retries = 3, onRetry }: RequestOptions,
 ): Promise<Result<T>> {
-  for (let attempt = 0; ; attempt += 1) {
+  for (let attempt = 0; ; ) {
     if (signal.aborted) return fail({ kind: 'aborted' })
     const result = await once(transport, url, read, signal)
     if (signal.aborted) return fail({ kind: 'aborted' })
-    if (result.ok || !isTransient(result.error) || attempt >= retries) return result
+    if (result.ok || !isTransient(result.error)) return result
+    const underWay = isUnderWay(result.error)
+    if (attempt >= retries && !underWay) return result
     onRetry?.(result.error)
     const retryAfter = result.error.kind === 'http' ? result.error.retryAfter : undefined
-    await transport.sleep(delay(attempt, transport.random, retryAfter), signal)
+    await transport.sleep(delay(underWay ? 0 : attempt, transport.random, retryAfter), signal)
+    if (!underWay) attempt += 1
   }
 }
 

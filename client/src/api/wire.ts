@@ -199,3 +199,9 @@ export function errorMessage(json: unknown): string {
     .filter(Boolean)
     .join('; ')
 }
+
+/** How far the server is with what it cannot answer yet, 0 to 1. */
+export function errorProgress(json: unknown): number | undefined {
+  const first: unknown = isObject(json) && Array.isArray(json.detail) ? json.detail[0] : undefined
+  return isObject(first) && isNumber(first.progress) ? first.progress : undefined
+}

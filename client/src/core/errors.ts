@@ -4,8 +4,8 @@
 export type ClientError =
   /** No answer: the server or the network is away. Worth another try. */
   | { kind: 'network'; message: string }
-  /** An answer that says no. `retryAfter` is in seconds. */
-  | { kind: 'http'; status: number; message: string; retryAfter?: number }
+  /** An answer that says no. `retryAfter` is in seconds; `progress`, 0 to 1, of what is under way for us. */
+  | { kind: 'http'; status: number; message: string; retryAfter?: number; progress?: number }
   /** The file is no longer the one whose metadata we hold. */
   | { kind: 'stale'; message: string }
   /** Nobody wants the answer any more. Never shown. */
@@ -31,6 +31,10 @@ export function isTransient(error: ClientError): boolean {
       return false
   }
 }
+
+/** Whether the server is at work on it: not a failure, however often it says so. */
+export const isUnderWay = (error: ClientError): boolean =>
+  error.kind === 'http' && error.progress !== undefined
 
 /** One sentence for the person in front of the screen. */
 export function describe(error: ClientError): string {

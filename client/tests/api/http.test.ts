@@ -69,6 +69,22 @@ describe('request', () => {
     expect(net.calls).toBe(3)
   })
 
+  it('waits as long as the server says how far it is, and does not take that for failures', async () => {
+    const unpacking = (progress: number) =>
+      new Response(JSON.stringify({ detail: [{ msg: `${progress} done`, progress }] }), {
+        status: 503,
+        headers: { 'Retry-After': '1' },
+      })
+    const heard: unknown[] = []
+    const steps = [0, 0.2, 0.4, 0.6, 0.8, 1]
+    const net = transport([...steps.map(unpacking), error(500), unpacking(1), error(500), new Response('no')])
+    const options = { signal: signal(), retries: 1, onRetry: (e: unknown) => heard.push(e) }
+    const result = await request(net, '/', text, options)
+    expect(result).toEqual({ ok: false, error: { kind: 'http', status: 500, message: 'said 500' } })
+    expect(net.waits).toEqual([...steps.map(() => 1), 0.25, 1])
+    expect(heard[1]).toEqual({ kind: 'http', status: 503, message: '0.2 done', retryAfter: 1, progress: 0.2 })
+  })
+
   it('is aborted while it waits for the server', async () => {
     const controller = new AbortController()
     const net = transport(['never'])
