@@ -149,7 +149,7 @@ REFUSED: dict[str, tuple[bytes, type[Exception], str]] = {
     "no image": (empty_primary(), UnsupportedFormat, r"holds no image of 2 to 5 axes; found: HDU 0 \(primary\)"),
     "table alone": (empty_primary() + table(), UnsupportedFormat, r"found: .*HDU 1 \(BINTABLE\)"),
     "one axis": (image(zeros(9), -32, {}), UnsupportedFormat, "no image of 2 to 5 axes"),
-    "six axes": (image(zeros(1, 1, 1, 1, 2, 2), -32, {}), UnsupportedFormat, "no image of 2 to 5 axes"),
+    "six axes": (image(zeros(2, 2, 2, 2, 2, 2), -32, {}), UnsupportedFormat, "no image of 2 to 5 axes"),
     "an axis of 0": (header_bytes(image_cards((0, 5), -32, {})), UnsupportedFormat, "no image of 2 to 5 axes"),
     "groups": (header_bytes(image_cards((5, 0), -32, {"GROUPS": True})), UnsupportedFormat, "random groups"),
     "BITPIX 12": (header_bytes(image_cards((2, 2), 12, {})), UnreadableCube, "BITPIX is 12; allowed: 8, 16, 32, 64"),

@@ -6,14 +6,17 @@ from typing import Any
 
 from astropy.io import fits
 
-from visiomatic_dask.cube import Axis, ByteSource, Cube, LayerWCS
-from visiomatic_dask.cube.axes import kind_and_name, unique_names
+from visiomatic_dask.cube import ByteSource, Cube, LayerWCS
+from visiomatic_dask.cube.axes import unique_names
 from visiomatic_dask.cube.cube import Layer
 from visiomatic_dask.errors import UnreadableCube, UnsupportedFormat
+from visiomatic_dask.readers.fits_axes import describe_axes, plane_order, text
 from visiomatic_dask.readers.fits_header import HDU, json_header, read_hdus
+from visiomatic_dask.readers.oriented_reader import oriented
 from visiomatic_dask.readers.place import Place, opened
 from visiomatic_dask.readers.raw_reader import RawReader
 from visiomatic_dask.readers.scaling import Scaling
+from visiomatic_dask.readers.wcs_keywords import renumbered
 
 _STORED = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 
@@ -76,12 +79,18 @@ def _layer(hdu: HDU, source: ByteSource, layer_name: str, cube_name: str) -> Lay
     scale, zero = _number(header, "BSCALE", 1, notes), _number(header, "BZERO", 0, notes)
     reader = RawReader(source, hdu.offset, hdu.shape, Scaling(_STORED[bitpix], scale, zero, blank))
     wcs = LayerWCS.from_header(header)
+    order = plane_order(header, hdu.shape, wcs)
+    placed = oriented(reader, order)
+    in_order = header
+    if placed is not reader:
+        in_order = renumbered(header, [len(order) - axis for axis in reversed(order)])
+        wcs = LayerWCS.from_header(in_order)
     return Layer(
         name=layer_name,
-        reader=reader,
-        axes=_axes(header, hdu.shape, wcs),
-        unit=_text(header, "BUNIT"),
-        header=json_header(header),
+        reader=placed,
+        axes=describe_axes(in_order, placed.shape, wcs),
+        unit=text(header, "BUNIT"),
+        header=json_header(in_order),
         header_text=header.tostring(sep="", endcard=True, padding=False),
         wcs=wcs,
         warnings=(*notes, *wcs.warnings),
@@ -94,26 +103,3 @@ def _number(header: fits.Header, key: str, default: float, notes: list[str]) -> 
         notes.append(f"{key} = {value!r} is ignored: it is not a number")
         return default
     return value
-
-
-def _text(header: fits.Header, key: str) -> str:
-    return str(header.get(key, "")).strip()
-
-
-def _axes(header: fits.Header, shape: tuple[int, ...], wcs: LayerWCS) -> tuple[Axis, ...]:
-    """Describe the axes, slowest first. NAXIS1 and NAXIS2 are x and y."""
-    ndim = len(shape)
-    kinds: list[Any] = []
-    names: list[str] = []
-    for position in range(ndim, 2, -1):
-        kind, name = kind_and_name(_text(header, f"CTYPE{position}"), _text(header, f"CUNIT{position}"), position)
-        kinds.append(kind)
-        names.append(name)
-    axes: list[Axis] = []
-    for index, (kind, name) in enumerate(zip([*kinds, "y", "x"], unique_names([*names, "y", "x"]), strict=True)):
-        position = ndim - index
-        world = wcs.axis_coordinates(position, shape[index]) if position > 2 else None
-        coordinates, unit = world if world is not None else (None, _text(header, f"CUNIT{position}"))
-        ctype = _text(header, f"CTYPE{position}")
-        axes.append(Axis(name, kind, ctype, unit, shape[index], coordinates))
-    return tuple(axes)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, BinaryIO
 
 from astropy.io import fits
@@ -55,17 +56,20 @@ class HDU:
         version = self.header.get("EXTVER", 1)
         return name if version == 1 else f"{name},{version}"
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """Shape of the data array: NAXISn … NAXIS1."""
         return tuple(int(self.header[f"NAXIS{i}"]) for i in range(int(self.header.get("NAXIS", 0)), 0, -1))
 
     @property
     def is_image(self) -> bool:
-        """Whether it holds an uncompressed image of two to five axes that has pixels."""
+        """Whether it holds an uncompressed image of two to five axes that has pixels.
+
+        Axes of one pixel do not count beyond five.
+        """
         kind = str(self.header.get("XTENSION", "IMAGE")).strip()
         plain = kind in ("IMAGE", "IUEIMAGE") and not self.is_random_groups
-        return plain and 2 <= len(self.shape) <= 5 and math.prod(self.shape) > 0
+        return plain and len(self.shape) >= 2 and sum(n > 1 for n in self.shape) <= 5 and math.prod(self.shape) > 0
 
     @property
     def is_random_groups(self) -> bool:
