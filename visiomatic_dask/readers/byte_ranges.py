@@ -9,6 +9,8 @@ import numpy as np
 
 from visiomatic_dask.cube import Window
 
+_PAGE = 4096
+
 
 @dataclass(frozen=True, slots=True)
 class ByteRanges:
@@ -24,6 +26,25 @@ class ByteRanges:
 
     offsets: list[int]
     size: int
+
+
+def whole_rows(shape: tuple[int, ...], itemsize: int, window: Window) -> Window:
+    """Widen a window to whole rows where that adds little: less than a page, and less than a quarter of its own.
+
+    A read for every row costs more than the few bytes between them, which the kernel has read anyway: the overscan of
+    a detector, for one.
+
+    Parameters
+    ----------
+    shape, itemsize, window
+        As of `byte_ranges`.
+    """
+    if len(shape) < 2 or window.step[-2] != 1 or window.shape[-2] < 2:
+        return window
+    added = shape[-1] - window.shape[-1]
+    if added * itemsize > _PAGE or 4 * added > window.shape[-1]:
+        return window
+    return Window((*window.start[:-1], 0), (*window.stop[:-1], shape[-1]), window.step)
 
 
 def contiguous_window(window: Window) -> Window:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visiomatic_dask.cube import ByteSource, Window
-from visiomatic_dask.readers.byte_ranges import byte_ranges, contiguous_window
+from visiomatic_dask.readers.byte_ranges import byte_ranges, contiguous_window, whole_rows
 from visiomatic_dask.readers.scaling import Scaling
 
 
@@ -66,9 +66,11 @@ class RawReader:
     def read(self, window: Window) -> NDArray[Any]:
         """Read a window; see `visiomatic_dask.cube.Reader.read`."""
         window.check_within(self.shape)
-        stored = self._read_stored(contiguous_window(window))
-        if window.step[-1] != 1:
-            stored = np.ascontiguousarray(stored[..., :: window.step[-1]])
+        wide = whole_rows(self.shape, self.source_itemsize, contiguous_window(window))
+        stored = self._read_stored(wide)
+        if wide != window:
+            first, stop = (edge - wide.start[-1] for edge in (window.start[-1], window.stop[-1]))
+            stored = np.ascontiguousarray(stored[..., first : stop : window.step[-1]])
         return self.scaling.physical(stored)
 
     def _read_stored(self, window: Window) -> NDArray[Any]:
