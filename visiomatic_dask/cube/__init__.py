@@ -1,7 +1,7 @@
 """What a cube is: layers, axes, windows, world coordinates, and the files behind them."""
 
 from visiomatic_dask.cube.axes import Axis
-from visiomatic_dask.cube.cube import Cube, Layer, LayerLevel, PlaneStatistics
+from visiomatic_dask.cube.cube import Cube, Layer, LayerLevel, LayerPart, PlaneStatistics
 from visiomatic_dask.cube.reader import Reader, first_chunk_rows
 from visiomatic_dask.cube.source import ByteSource, Source, SourceFile, SourceGroup
 from visiomatic_dask.cube.wcs import LayerWCS, SkyPosition, cd_matrix
@@ -13,6 +13,7 @@ __all__ = [
     "Cube",
     "Layer",
     "LayerLevel",
+    "LayerPart",
     "LayerWCS",
     "PlaneStatistics",
     "Reader",

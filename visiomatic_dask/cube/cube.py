@@ -34,6 +34,30 @@ class LayerLevel:
 
 
 @dataclass(frozen=True, slots=True)
+class LayerPart:
+    """One of the images that a mosaic is put together from.
+
+    Attributes
+    ----------
+    name : str
+        The layer of the same cube that holds the image by itself.
+    left, bottom, width, height : int
+        Its box in the mosaic: the first pixel along x and y, from 0 and upwards, and how many there are.
+    data, frame : tuple of (int, int, int)
+        Which pixels of the image, and which of the mosaic, belong together: first, last and step along x, then y.
+        FITS numbers, from 1; a range whose step is negative runs backwards.
+    """
+
+    name: str
+    left: int
+    bottom: int
+    width: int
+    height: int
+    data: tuple[tuple[int, int, int], tuple[int, int, int]]
+    frame: tuple[tuple[int, int, int], tuple[int, int, int]]
+
+
+@dataclass(frozen=True, slots=True)
 class PlaneStatistics:
     """What a source has written down of the finite pixels of every plane.
 
@@ -63,7 +87,8 @@ class Layer:
     unit : str
         Unit of the pixels (BUNIT), or an empty string.
     header : mapping
-        FITS keywords and values that can be written as JSON; commentary left out.
+        FITS keywords and values that can be written as JSON; commentary left out. Axes are numbered as the layer has
+        them: 1 is x, 2 is y.
     header_text : str
         The header as it stands in the file, 80 characters a card.
     wcs : LayerWCS
@@ -74,6 +99,8 @@ class Layer:
         Coarser versions that the source holds, finest first; levels may be missing.
     statistics : PlaneStatistics or None
         What the source says of its planes.
+    parts : tuple of LayerPart
+        What a mosaic is put together from; later ones lie above earlier ones. Empty for any other layer.
     """
 
     name: str
@@ -86,6 +113,7 @@ class Layer:
     warnings: tuple[str, ...] = ()
     levels: tuple[LayerLevel, ...] = ()
     statistics: PlaneStatistics | None = field(default=None, hash=False, repr=False)
+    parts: tuple[LayerPart, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -129,16 +157,20 @@ class Layer:
         return any(axis.kind == "spectral" and axis.size > 1 for axis in self.axes)
 
     def channel_label(self, channel: int) -> str:
-        """Say where a channel is: ``2.53 km/s``, ``115.271 GHz, Q``; degenerate axes are left out."""
+        """Say where a channel is: ``2.53 km/s``, ``115.271 GHz, Q``; degenerate axes are left out.
+
+        The spectral coordinate comes first and Stokes last, in whatever order the axes are.
+        """
         if not self.axes[:-2]:
             return str(self.header.get("FILTER", "")) or self.name
         position = np.unravel_index(channel, self.shape[:-2])
+        rank = {"spectral": 0, "stokes": 2}
         parts = [
-            axis.label(int(index))
-            for axis, index in zip(self.axes[:-2], position, strict=True)
+            (rank.get(axis.kind, 1), axis.label(int(index)))
+            for axis, index in zip(self.axes[-3::-1], position[::-1], strict=True)
             if axis.size > 1 or axis.kind == "spectral"
         ]
-        return ", ".join(reversed(parts)) or self.name
+        return ", ".join(label for _, label in sorted(parts, key=lambda one: one[0])) or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +186,7 @@ class Cube:
     source : Source
         The files behind it, in the version that was opened.
     layers : tuple of Layer
-        In the order of the file; never empty. The first is shown where nobody asks for another.
+        Never empty. The first is shown where nobody asks for another; the rest are in the order of the file.
     """
 
     name: str

@@ -12,6 +12,8 @@ from visiomatic_dask.cube.cube import Layer
 from visiomatic_dask.errors import UnreadableCube, UnsupportedFormat
 from visiomatic_dask.readers.fits_axes import describe_axes, plane_order, text
 from visiomatic_dask.readers.fits_header import HDU, json_header, read_hdus
+from visiomatic_dask.readers.layer_roles import default_first
+from visiomatic_dask.readers.mosaic import with_mosaic
 from visiomatic_dask.readers.oriented_reader import oriented
 from visiomatic_dask.readers.place import Place, opened
 from visiomatic_dask.readers.raw_reader import RawReader
@@ -49,7 +51,8 @@ class FITSFormat:
             raise UnsupportedFormat(f"{name}: {_why_no_image(hdus)}")
         names = unique_names([hdu.name for hdu in images])
         layers = tuple(_layer(hdu, source, layer, name) for hdu, layer in zip(images, names, strict=True))
-        return Cube(name, self.name, source, layers)
+        primary = {} if hdus[0].is_image else json_header(hdus[0].header)
+        return Cube(name, self.name, source, with_mosaic(default_first(layers), primary))
 
 
 def _why_no_image(hdus: list[HDU]) -> str:
