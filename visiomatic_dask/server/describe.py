@@ -25,6 +25,10 @@ def describe_cube(
         "fingerprint": cube.fingerprint,
         "layer": layer.name,
         "layers": [one.name for one in cube.layers],
+        "parts": [
+            {"layer": one.name, "left": one.left, "bottom": one.bottom, "width": one.width, "height": one.height}
+            for one in layer.parts
+        ],
         "shape": list(layer.shape),
         "dtype": str(layer.dtype),
         "unit": layer.unit,
@@ -67,17 +71,11 @@ def describe_info(
     version: str,
 ) -> dict[str, Any]:
     """Describe a layer as VisiOmatic's ``INFO`` does."""
-    header = {key: value for key, value in layer.header.items() if not _replaced(key)} | cd_matrix(layer.header)
-    whole = [[1, layer.width, 1], [1, layer.height, 1]]
-    image = {
-        "size": [layer.width, layer.height],
-        "dataslice": whole,
-        "detslice": whole,
+    header = _with_cd(layer.header)
+    measured = {
         "background_level": [one.level for one in backgrounds],
         "background_mad": [one.mad for one in backgrounds],
         "min_max": [[one.cut.low, one.cut.high] for one in backgrounds],
-        # The client labels a single channel by FILTER, and writes "undefined" without one.
-        "header": {"FILTER": layer.channel_label(0)} | header,
     }
     return {
         "type": "visiomatic",
@@ -95,7 +93,7 @@ def describe_info(
         "gamma": settings.gamma,
         "quality": settings.quality,
         "header": header,
-        "images": [image],
+        "images": [image | measured for image in _images(cube, layer)],
     }
 
 
@@ -144,6 +142,30 @@ def _first_channel(layer: Layer, backgrounds: Sequence[Background]) -> int:
     if not layer.has_spectral_axis:
         return 0
     return max(range(layer.channels), key=lambda channel: backgrounds[channel].mean - backgrounds[channel].level)
+
+
+def _images(cube: Cube, layer: Layer) -> list[dict[str, Any]]:
+    """Describe the image of a layer, or those of a mosaic, and where each lies in the frame."""
+    # The client labels a single channel by FILTER, and writes "undefined" without one.
+    label = {"FILTER": layer.channel_label(0)}
+    if not layer.parts:
+        whole = [[1, layer.width, 1], [1, layer.height, 1]]
+        header = label | _with_cd(layer.header)
+        return [{"size": [layer.width, layer.height], "dataslice": whole, "detslice": whole, "header": header}]
+    return [
+        {
+            "size": [image.width, image.height],
+            "dataslice": [list(one) for one in part.data],
+            "detslice": [list(one) for one in part.frame],
+            "header": label | _with_cd(image.header),
+        }
+        for part in layer.parts
+        for image in [cube.layer(part.name)]
+    ]
+
+
+def _with_cd(header: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in header.items() if not _replaced(key)} | cd_matrix(header)
 
 
 def _level(grid: TileGrid, level: int) -> dict[str, int]:
