@@ -14,6 +14,7 @@ from . import (
     endurance,
     front_ends,
     history,
+    mosaic,
     opening,
     peer,
     replay,
@@ -32,7 +33,20 @@ from .servers import CACHE, KINDS
 RESULTS = Path(__file__).with_name("results")
 SECTIONS = {
     one.SECTION.name: one.SECTION
-    for one in (peer, endurance, viewport, replay, troubles, stages, routes, transport, front_ends, opening, browsing)
+    for one in (
+        peer,
+        endurance,
+        viewport,
+        replay,
+        troubles,
+        stages,
+        routes,
+        transport,
+        front_ends,
+        opening,
+        browsing,
+        mosaic,
+    )
 }
 
 

@@ -27,6 +27,7 @@ SECTIONS = {
     "front-ends",
     "opening",
     "browsing",
+    "mosaic",
 }
 
 
