@@ -5,6 +5,7 @@ import type { Cube } from './api/wire'
 import { describe, isUnderWay } from './core/errors'
 import { carryOver } from './core/geometry'
 import { formatHash, type Link, parseHash, styleOfLink } from './link/hash'
+import { linkOfLayer, placeOf } from './link/layer'
 import { linkOfPage, zoomOfFov } from './link/query'
 import { type Chooser, chooser, folderOf } from './ui/chooser'
 import { textButton } from './ui/controls'
@@ -66,13 +67,14 @@ export function createApp(root: HTMLElement, client: Client): App {
       stale: () => void again('changed'),
       gone: () => void again('gone'),
       switchCube: offer,
-      chooseLayer: (layer) => void open({ cube: cube.name, layer, keys: new URLSearchParams() }),
+      chooseLayer: (layer) => void chooseLayer(layer),
       copyLink: () => void copyLink(),
     })
     viewer = current
     const width = content.querySelector('#map')?.clientWidth ?? 0
     const zoom = zoomOfFov(link.keys.get('fov'), cube, width, current.map.maxLevel)
-    if (link.position) current.setView(link.position)
+    const place = placeOf(link, cube)
+    if (place) current.setView(place)
     else if (zoom !== undefined) current.setView({ ...current.map.placement(), zoom })
   }
 
@@ -98,6 +100,14 @@ export function createApp(root: HTMLElement, client: Client): App {
     said.say(`${link.cube}: ${describe(cube.error)}`)
     // A cube on the screen is better than a list; without one, the list is where to go on.
     if (!viewer) await choose(link.cube)
+  }
+
+  /** The layer is another, the place stays: layers lie over one another, as a mask lies over its image. */
+  const chooseLayer = async (layer: string): Promise<void> => {
+    if (!viewer) return
+    await open(linkOfLayer(viewer.cube, viewer.session.store.get().style, viewer.map.placement(), layer))
+    // The panel is another one: whoever goes through the layers by keyboard goes on where they were.
+    content.querySelector<HTMLSelectElement>('#layer')?.focus()
   }
 
   /** Another cube is opened; another view of the same one is taken over as it is. */

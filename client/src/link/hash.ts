@@ -1,7 +1,7 @@
 // A link is the view: all of it is in the fragment, readable and in one order.
 
 import type { Cube, Cuts } from '../api/wire'
-import type { Placement } from '../core/geometry'
+import type { Placement, Size } from '../core/geometry'
 import { areCuts, monoCuts } from '../style/cuts'
 import { defaultStyle, fitStyle, METHODS, type Method, type MixEntry, type Style } from '../style/style'
 
@@ -9,6 +9,8 @@ export interface Link {
   readonly cube: string
   readonly layer?: string
   readonly position?: Placement
+  /** The picture that the position is meant for; without it, whatever the link opens. */
+  readonly size?: Size
   /** The style's keys as they stand in the link; `styleOfLink` reads them once the cube is known. */
   readonly keys: URLSearchParams
 }
