@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from astropy.io import fits
@@ -60,6 +61,10 @@ def _why_no_image(hdus: list[HDU]) -> str:
         return "it holds random groups (UVFITS visibilities), not an image; image them first"
     if any(hdu.is_compressed_image for hdu in hdus):
         return "it holds tile-compressed images only, which cannot be read yet; unpack it with funpack"
+    images = [hdu for hdu in hdus if str(hdu.header.get("XTENSION", "IMAGE")).strip() == "IMAGE"]
+    filled = [hdu for hdu in images if hdu.shape and math.prod(hdu.shape) > 0]
+    if filled and all(len(hdu.shape) == 1 for hdu in filled):
+        return f"it holds a spectrum or another array of one axis ({filled[-1].shape[0]} pixels); an image has 2 to 5"
     shapes = ", ".join(f"HDU {hdu.index} ({hdu.header.get('XTENSION', 'primary')}) {hdu.shape}" for hdu in hdus[:8])
     return f"it holds no image of 2 to 5 axes; found: {shapes}"
 
