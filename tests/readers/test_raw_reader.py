@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +13,9 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from tests.contracts.reader_contract import ReaderContract, Source
+from tests.readers.counting_source import CountingSource
 from tests.readers.fits_files import CASES, FITSCase
-from visiomatic_dask.cube import ByteSource, Reader, SourceFile, Window
+from visiomatic_dask.cube import Reader, SourceFile, Window
 from visiomatic_dask.errors import UnreadableCube
 from visiomatic_dask.readers import open_cube
 from visiomatic_dask.readers.raw_reader import RawReader
@@ -76,33 +75,6 @@ def test_table_has_what_it_says() -> None:
     assert len({case.id for case in CASES}) == len(CASES)
 
 
-@dataclass(frozen=True)
-class CountingSource:
-    """A source that keeps what it was asked for."""
-
-    inner: ByteSource
-    calls: list[tuple[int, int]] = field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        return self.inner.name
-
-    @property
-    def fingerprint(self) -> str:
-        return self.inner.fingerprint
-
-    @property
-    def size(self) -> int:
-        return self.inner.size
-
-    def check(self) -> None:
-        self.inner.check()
-
-    def read_ranges(self, offsets: Sequence[int], sizes: Sequence[int], out: memoryview) -> None:
-        self.calls.extend(zip(offsets, sizes, strict=True))
-        self.inner.read_ranges(offsets, sizes, out)
-
-
 def test_whole_rows_are_one_read(tmp_path: Path) -> None:
     case = next(case for case in CASES if case.id == "shape (4, 3, 70, 300)")
     path = tmp_path / "counted.fits"
@@ -113,7 +85,7 @@ def test_whole_rows_are_one_read(tmp_path: Path) -> None:
     dataclasses.replace(reader, source=source).read(Window((1, 0, 10, 0), (3, 2, 20, 300)))
     plane, row = 70 * 300 * 2, 300 * 2
     first = reader.offset
-    assert source.calls == [(first + (3 * c + s) * plane + 10 * row, 10 * row) for c in (1, 2) for s in (0, 1)]
+    assert source.calls == [[(first + (3 * c + s) * plane + 10 * row, 10 * row) for c in (1, 2) for s in (0, 1)]]
 
 
 def test_no_descriptor_is_left_open(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from visiomatic_dask.cube.axes import unique_names
 from visiomatic_dask.cube.cube import Layer
 from visiomatic_dask.errors import UnreadableCube, UnsupportedFormat
 from visiomatic_dask.readers.fits_axes import describe_axes, plane_order, text
-from visiomatic_dask.readers.fits_header import HDU, json_header, read_hdus
+from visiomatic_dask.readers.fits_header import BUFFER, HDU, json_header, read_hdus
 from visiomatic_dask.readers.layer_roles import default_first
 from visiomatic_dask.readers.mosaic import with_mosaic
 from visiomatic_dask.readers.oriented_reader import oriented
@@ -45,7 +45,7 @@ class FITSFormat:
             If its headers cannot be read, or announce more data than the file holds.
         """
         source = place.byte_source()
-        with opened(source) as file:
+        with opened(source, BUFFER) as file:
             hdus = read_hdus(file, source.size, name)
         images = [hdu for hdu in hdus if hdu.is_image]
         if not images:
@@ -59,7 +59,7 @@ class FITSFormat:
 def _why_no_image(hdus: list[HDU]) -> str:
     if any(hdu.is_random_groups for hdu in hdus):
         return "it holds random groups (UVFITS visibilities), not an image; image them first"
-    if any(hdu.is_compressed_image for hdu in hdus):
+    if any(hdu.header.get("ZIMAGE") is True for hdu in hdus):
         return "it holds tile-compressed images only, which cannot be read yet; unpack it with funpack"
     images = [hdu for hdu in hdus if str(hdu.header.get("XTENSION", "IMAGE")).strip() == "IMAGE"]
     filled = [hdu for hdu in images if hdu.shape and math.prod(hdu.shape) > 0]
@@ -98,8 +98,8 @@ def _layer(hdu: HDU, source: ByteSource, layer_name: str, cube_name: str) -> Lay
         reader=placed,
         axes=describe_axes(in_order, placed.shape, wcs),
         unit=text(header, "BUNIT"),
-        header=json_header(in_order),
-        header_text=header.tostring(sep="", endcard=True, padding=False),
+        header=hdu.cards.values if placed is reader else json_header(in_order),
+        header_text=hdu.cards.text,
         wcs=wcs,
         warnings=(*notes, *wcs.warnings),
     )

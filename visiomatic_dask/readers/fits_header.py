@@ -7,20 +7,21 @@ cards.
 from __future__ import annotations
 
 import math
-import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, BinaryIO
 
 from astropy.io import fits
 
 from visiomatic_dask.errors import UnreadableCube
+from visiomatic_dask.readers.fits_cards import CARD, COMMENTARY, Cards, json_value, read_cards
 
 BLOCK = 2880
-_CARD = 80
+BUFFER = 2 * BLOCK
+"""What is best read at once where only headers are wanted: most fit, and little of the data comes with them."""
 _LONGEST_HEADER = 8192 * BLOCK
 """Where the search for an END card ends (300,000 cards): astropy searches a file without one to its last byte."""
-_HEADER_KEYWORDS_LEFT_OUT = ("COMMENT", "HISTORY", "")
+_LONGEST_READ = 256 * BLOCK
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,15 @@ class HDU:
     index : int
         Position in the file, from 0.
     header : astropy.io.fits.Header
-        Its header.
+        Its header without the commentary.
     offset : int
         Byte at which its data start.
     size : int
         Bytes of its data, without padding.
     warnings : tuple of str
         What the header gets wrong.
+    cards : Cards
+        Its header with the commentary, as text, and its values.
     """
 
     index: int
@@ -46,6 +49,7 @@ class HDU:
     offset: int
     size: int
     warnings: tuple[str, ...]
+    cards: Cards = field(repr=False)
 
     @property
     def name(self) -> str:
@@ -63,10 +67,7 @@ class HDU:
 
     @property
     def is_image(self) -> bool:
-        """Whether it holds an uncompressed image of two to five axes that has pixels.
-
-        Axes of one pixel do not count beyond five.
-        """
+        """Whether it holds an image of two to five axes that has pixels; axes of one pixel do not count beyond five."""
         kind = str(self.header.get("XTENSION", "IMAGE")).strip()
         plain = kind in ("IMAGE", "IUEIMAGE") and not self.is_random_groups
         return plain and len(self.shape) >= 2 and sum(n > 1 for n in self.shape) <= 5 and math.prod(self.shape) > 0
@@ -75,11 +76,6 @@ class HDU:
     def is_random_groups(self) -> bool:
         """Whether it holds random groups (UVFITS)."""
         return self.header.get("GROUPS") is True and self.header.get("NAXIS1") == 0
-
-    @property
-    def is_compressed_image(self) -> bool:
-        """Whether it holds a tile-compressed image."""
-        return self.header.get("ZIMAGE") is True
 
 
 def read_hdus(file: BinaryIO, end: int, name: str) -> list[HDU]:
@@ -102,21 +98,18 @@ def read_hdus(file: BinaryIO, end: int, name: str) -> list[HDU]:
     found: list[HDU] = []
     position = 0
     while position < end:
-        file.seek(position)
         try:
-            header, complaints = _read_header(file)
-            size = _data_size(header)
+            hdu = _read_hdu(file, position, len(found))
         except (OSError, EOFError, ValueError, KeyError, TypeError, fits.VerifyError) as error:
             if not found:
                 raise UnreadableCube(f"{name}: its FITS header cannot be read: {error}") from error
             if not _is_padding(file, position, end):
                 last = found.pop()
                 note = f"what follows HDU {last.index} is no FITS header and is left out"
-                found.append(HDU(last.index, last.header, last.offset, last.size, (*last.warnings, note)))
+                found.append(replace(last, warnings=(*last.warnings, note)))
             break
-        offset = file.tell()
-        found.append(HDU(len(found), header, offset, size, complaints))
-        position = offset + math.ceil(size / BLOCK) * BLOCK
+        found.append(hdu)
+        position = hdu.offset + math.ceil(hdu.size / BLOCK) * BLOCK
     if not found:
         raise UnreadableCube(f"{name} is empty")
     return found
@@ -124,40 +117,48 @@ def read_hdus(file: BinaryIO, end: int, name: str) -> list[HDU]:
 
 def json_header(header: fits.Header) -> dict[str, Any]:
     """Turn a header into keywords and values that JSON can hold; commentary and undefined values are left out."""
-    values: dict[str, Any] = {}
-    for card in header.cards:
-        value = card.value
-        if card.keyword in _HEADER_KEYWORDS_LEFT_OUT or isinstance(value, fits.card.Undefined):
-            continue
-        if isinstance(value, float) and not math.isfinite(value):
-            continue
-        values[card.keyword] = value if isinstance(value, bool | int | float | str) else str(value)
-    return values
+    pairs = ((card.keyword, json_value(card.value)) for card in header.cards if card.keyword not in COMMENTARY)
+    return {keyword: value for keyword, value in pairs if value is not None}
 
 
-def _read_header(file: Any) -> tuple[fits.Header, tuple[str, ...]]:
-    _check_ends(file)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        header = fits.Header.fromfile(file, padding=False)
-        for card in header.cards:
-            card.verify("silentfix")
-    return header, tuple(" ".join(str(one.message).split()) for one in caught)
+def _read_hdu(file: BinaryIO, start: int, index: int) -> HDU:
+    raw = _read_cards_until_end(file, start)
+    cards = read_cards(raw)
+    header = cards.header
+    offset = start + math.ceil((len(raw) + CARD) / BLOCK) * BLOCK
+    return HDU(index, header, offset, _data_size(header), cards.warnings, cards)
 
 
-def _check_ends(file: Any) -> None:
-    """Raise `ValueError` unless a header starts here and ends within `_LONGEST_HEADER`; leave the file where it is."""
-    start = file.tell()
-    block = file.read(BLOCK)
-    if block[:8] not in (b"SIMPLE  ", b"XTENSION"):
-        raise ValueError("it starts neither with SIMPLE nor with XTENSION")
-    while not any(
-        block[i : i + 3] == b"END" and not block[i + 3 : i + 8].strip(b" \0") for i in range(0, len(block), _CARD)
-    ):
-        block = file.read(BLOCK)
-        if not block or file.tell() - start > _LONGEST_HEADER:
-            raise ValueError("it has no END card")
+def _read_cards_until_end(file: BinaryIO, start: int) -> bytes:
+    """Read the cards before END, more at a time the longer it takes.
+
+    Raises
+    ------
+    ValueError
+        Unless a header starts here and ends within `_LONGEST_HEADER`.
+    """
     file.seek(start)
+    raw = bytearray(file.read(BLOCK))
+    if not raw.startswith((b"SIMPLE  ", b"XTENSION")):
+        raise ValueError("it starts neither with SIMPLE nor with XTENSION")
+    searched = 0
+    while (end := _find_end(raw, searched)) is None:
+        searched = len(raw)
+        more = file.read(min(searched, _LONGEST_READ))
+        if not more or searched > _LONGEST_HEADER:
+            raise ValueError("it has no END card")
+        raw += more
+    return bytes(raw[:end])
+
+
+def _find_end(raw: bytearray, start: int) -> int | None:
+    """Position of the END card, searched for from a card on."""
+    position = raw.find(b"END", start)
+    while position >= 0:
+        if position % CARD == 0 and not raw[position + 3 : position + 8].strip(b" \0"):
+            return position
+        position = raw.find(b"END", position + 1)
+    return None
 
 
 def _data_size(header: fits.Header) -> int:

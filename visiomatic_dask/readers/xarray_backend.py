@@ -19,6 +19,7 @@ from visiomatic_dask.cube import Axis, Cube, Layer, LayerWCS, Window
 from visiomatic_dask.cube.reader import Reader
 from visiomatic_dask.errors import UnreadableCube
 from visiomatic_dask.readers import registry
+from visiomatic_dask.readers.fits_cards import without_commentary
 from visiomatic_dask.readers.oriented_reader import OrientedReader
 from visiomatic_dask.readers.place import Place
 
@@ -247,4 +248,4 @@ class CubeAccessor:
     @property
     def wcs(self) -> WCS | None:
         """World coordinates of the whole layer, or None where its header has none that can be used."""
-        return LayerWCS.from_header(self.header).full
+        return LayerWCS.from_header(without_commentary(self._array.attrs["wcs"])).full
