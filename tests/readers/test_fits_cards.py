@@ -128,8 +128,9 @@ def test_real_headers_equal_astropys(real_files: Path) -> None:
                 header = oracle[hdu.index].header
                 for card in header.cards:
                     card.verify("silentfix")
-                assert hdu.cards.values == json_header(header), (path.name, hdu.index)
-                assert [key for key, _ in hdu.cards.groups if key in ("HISTORY", "COMMENT")] == [
+                ours = hdu if hdu.table is None else hdu.table
+                assert ours.cards.values == json_header(header), (path.name, hdu.index)
+                assert [key for key, _ in ours.cards.groups if key in ("HISTORY", "COMMENT")] == [
                     key for key in header if key in ("HISTORY", "COMMENT")
                 ]
                 count += 1

@@ -1,4 +1,4 @@
-"""Plain FITS: uncompressed primary images and IMAGE extensions, each a layer."""
+"""FITS: primary images, IMAGE extensions and tile-compressed images, each a layer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from astropy.io import fits
 
-from visiomatic_dask.cube import ByteSource, Cube, LayerWCS
+from visiomatic_dask.cube import ByteSource, Cube, LayerWCS, Reader
 from visiomatic_dask.cube.axes import unique_names
 from visiomatic_dask.cube.cube import Layer
 from visiomatic_dask.errors import UnreadableCube, UnsupportedFormat
@@ -28,7 +28,7 @@ class FITSFormat:
     """The FITS entry of the registry."""
 
     name = "FITS"
-    description = "plain FITS images and cubes (2 to 5 axes, primary and IMAGE extensions)"
+    description = "FITS images and cubes (2 to 5 axes, primary and IMAGE extensions, tile-compressed images)"
 
     def matches(self, place: Place) -> bool:
         """Whether it starts as FITS does."""
@@ -40,7 +40,7 @@ class FITSFormat:
         Raises
         ------
         UnsupportedFormat
-            If it holds nothing but tables, random groups or compressed images.
+            If it holds nothing but tables or random groups, or images compressed in a way that is not known here.
         UnreadableCube
             If its headers cannot be read, or announce more data than the file holds.
         """
@@ -59,8 +59,6 @@ class FITSFormat:
 def _why_no_image(hdus: list[HDU]) -> str:
     if any(hdu.is_random_groups for hdu in hdus):
         return "it holds random groups (UVFITS visibilities), not an image; image them first"
-    if any(hdu.header.get("ZIMAGE") is True for hdu in hdus):
-        return "it holds tile-compressed images only, which cannot be read yet; unpack it with funpack"
     images = [hdu for hdu in hdus if str(hdu.header.get("XTENSION", "IMAGE")).strip() == "IMAGE"]
     filled = [hdu for hdu in images if hdu.shape and math.prod(hdu.shape) > 0]
     if filled and all(len(hdu.shape) == 1 for hdu in filled):
@@ -85,7 +83,8 @@ def _layer(hdu: HDU, source: ByteSource, layer_name: str, cube_name: str) -> Lay
         notes.append(f"BLANK = {blank!r} is ignored: it is defined for integers only")
         blank = None
     scale, zero = _number(header, "BSCALE", 1, notes), _number(header, "BZERO", 0, notes)
-    reader = RawReader(source, hdu.offset, hdu.shape, Scaling(_STORED[bitpix], scale, zero, blank))
+    scaling = Scaling(_STORED[bitpix], scale, zero, blank)
+    reader = _reader(hdu, source, scaling, cube_name)
     wcs = LayerWCS.from_header(header)
     order = plane_order(header, hdu.shape, wcs)
     placed = oriented(reader, order)
@@ -103,6 +102,15 @@ def _layer(hdu: HDU, source: ByteSource, layer_name: str, cube_name: str) -> Lay
         wcs=wcs,
         warnings=(*notes, *wcs.warnings),
     )
+
+
+def _reader(hdu: HDU, source: ByteSource, scaling: Scaling, cube_name: str) -> Reader:
+    if hdu.table is None:
+        return RawReader(source, hdu.offset, hdu.shape, scaling)
+    # Here, so that an astropy without those codecs does not keep other files from opening
+    from visiomatic_dask.readers.compressed_image import compressed_reader
+
+    return compressed_reader(hdu, source, scaling, cube_name)
 
 
 def _number(header: fits.Header, key: str, default: float, notes: list[str]) -> float:

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from astropy.io import fits
 
 from visiomatic_dask.errors import UnreadableCube
+from visiomatic_dask.readers.compressed_header import image_cards, is_compressed_image
 from visiomatic_dask.readers.fits_cards import CARD, COMMENTARY, Cards, json_value, read_cards
 
 BLOCK = 2880
@@ -33,7 +34,7 @@ class HDU:
     index : int
         Position in the file, from 0.
     header : astropy.io.fits.Header
-        Its header without the commentary.
+        Its header without the commentary; of a tile-compressed image, the header of the image.
     offset : int
         Byte at which its data start.
     size : int
@@ -42,6 +43,8 @@ class HDU:
         What the header gets wrong.
     cards : Cards
         Its header with the commentary, as text, and its values.
+    table : HDU or None
+        The binary table that a tile-compressed image lies in.
     """
 
     index: int
@@ -50,6 +53,7 @@ class HDU:
     size: int
     warnings: tuple[str, ...]
     cards: Cards = field(repr=False)
+    table: HDU | None = None
 
     @property
     def name(self) -> str:
@@ -126,7 +130,18 @@ def _read_hdu(file: BinaryIO, start: int, index: int) -> HDU:
     cards = read_cards(raw)
     header = cards.header
     offset = start + math.ceil((len(raw) + CARD) / BLOCK) * BLOCK
-    return HDU(index, header, offset, _data_size(header), cards.warnings, cards)
+    hdu = HDU(index, header, offset, _data_size(header), cards.warnings, cards)
+    return _compressed_image(hdu) if is_compressed_image(cards) else hdu
+
+
+def _compressed_image(table: HDU) -> HDU:
+    """Take a table for the image in it, or tell why not."""
+    try:
+        cards = image_cards(table.cards)
+    except ValueError as error:
+        note = f"HDU {table.index} is no compressed image: {error}"
+        return replace(table, warnings=(*table.warnings, note))
+    return replace(table, header=cards.header, cards=cards, table=table)
 
 
 def _read_cards_until_end(file: BinaryIO, start: int) -> bytes:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 
@@ -65,6 +66,53 @@ class SharedCache(Generic[T]):
         self._put(key, value)
         mine.set_result(value)
         return value
+
+    def get_many(self, keys: Sequence[K], make: Callable[[Sequence[K]], Sequence[T]]) -> list[T]:
+        """Return what is kept under keys, and make all that is not by one call.
+
+        Parameters
+        ----------
+        keys : sequence of hashable
+            In any order, also more than once.
+        make : callable
+            Given the keys that nobody is making yet, without repetition, returns their values. What it raises is
+            raised; who waits for a part of it then makes that part, for it may have failed at another.
+        """
+        found: dict[K, T] = {}
+        waiting: dict[K, Future[T]] = {}
+        mine: dict[K, Future[T]] = {}
+        with self._lock:
+            for key in dict.fromkeys(keys):
+                if key in self._kept:
+                    self._kept.move_to_end(key)
+                    found[key] = self._kept[key]
+                elif (making := self._making.get(key)) is not None:
+                    waiting[key] = making
+                else:
+                    mine[key] = self._making[key] = Future()
+        if mine:
+            found |= self._make_many(mine, make)
+        for key, making in waiting.items():
+            found[key] = making.result() if making.exception() is None else make([key])[0]
+        return [found[key] for key in keys]
+
+    def _make_many(self, mine: dict[K, Future[T]], make: Callable[[Sequence[K]], Sequence[T]]) -> dict[K, T]:
+        try:
+            made = dict(zip(mine, make(list(mine)), strict=True))
+        except BaseException as error:
+            with self._lock:
+                for key in mine:
+                    del self._making[key]
+            for future in mine.values():
+                future.set_exception(error)
+            raise
+        with self._lock:
+            for key in mine:
+                del self._making[key]
+        for key, future in mine.items():
+            self._put(key, made[key])
+            future.set_result(made[key])
+        return made
 
     def discard(self, key: Hashable) -> None:
         """Let go of what is kept under a key, if anything is."""
