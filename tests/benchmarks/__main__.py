@@ -11,6 +11,7 @@ from pathlib import Path
 
 from . import (
     browsing,
+    compressed,
     endurance,
     front_ends,
     history,
@@ -46,6 +47,7 @@ SECTIONS = {
         opening,
         browsing,
         mosaic,
+        compressed,
     )
 }
 

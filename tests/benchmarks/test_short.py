@@ -28,6 +28,7 @@ SECTIONS = {
     "opening",
     "browsing",
     "mosaic",
+    "compressed",
 }
 
 
