@@ -131,21 +131,28 @@ class CompressedReader:
         window.check_within(self.shape)
         stored = np.empty(window.shape, self.coding.dtype)
         has_read = False
-
-        def load(keys: Sequence[tuple[str, int]]) -> list[NDArray[Any]]:
-            nonlocal has_read
-            has_read = True
-            return self._load([number for _, number in keys])
-
         most = max(1, _BATCH // (math.prod(self.tile) * stored.itemsize))
         parts = itertools.product(*map(_parts, window.ranges, self.tile)) if stored.size else iter(())
         while batch := list(itertools.islice(parts, most)):
-            keys = [(self.token, self._number([index for index, _, _ in each])) for each in batch]
-            for each, tile in zip(batch, CHUNKS.get_many(keys, load), strict=True):
+            numbers = [self._number([index for index, _, _ in each]) for each in batch]
+            tiles, some_read = self._some_tiles(numbers)
+            has_read |= some_read
+            for each, tile in zip(batch, tiles, strict=True):
                 stored[tuple(to for _, to, _ in each)] = tile[tuple(of for _, _, of in each)]
         if not has_read:  # who reads makes sure of the version of the file
             self.source.check()
         return self.scaling.physical(stored)
+
+    def _some_tiles(self, numbers: Sequence[int]) -> tuple[list[NDArray[Any]], bool]:
+        """Tiles, unpacked, and whether any had to be read."""
+        has_read = False
+
+        def load(missing: Sequence[int]) -> list[NDArray[Any]]:
+            nonlocal has_read
+            has_read = True
+            return self._load([numbers[i] for i in missing])
+
+        return CHUNKS.get_all([(self.token, number) for number in numbers], load), has_read
 
     def _number(self, index: Sequence[int]) -> int:
         """Row of a tile."""
@@ -163,12 +170,13 @@ class CompressedReader:
     def _table_rows(self, numbers: Sequence[int]) -> list[np.void]:
         """Rows of the table, which are kept in blocks as tiles are."""
         wanted = sorted({number // _ROWS for number in numbers})
-        found = CHUNKS.get_many([(self.token, "rows", block) for block in wanted], self._read_rows)
+        keys = [(self.token, "rows", block) for block in wanted]
+        found = CHUNKS.get_all(keys, lambda missing: self._read_rows([wanted[i] for i in missing]))
         blocks = dict(zip(wanted, found, strict=True))
         return [blocks[number // _ROWS][number % _ROWS] for number in numbers]
 
-    def _read_rows(self, keys: Sequence[tuple[str, str, int]]) -> list[NDArray[Any]]:
-        firsts = [block * _ROWS for *_, block in keys]
+    def _read_rows(self, numbers: Sequence[int]) -> list[NDArray[Any]]:
+        firsts = [block * _ROWS for block in numbers]
         counts = [min(_ROWS, self.table.rows - first) for first in firsts]
         rows = np.empty(sum(counts), self.table.dtype)
         size = self.table.row_size

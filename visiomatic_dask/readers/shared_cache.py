@@ -15,7 +15,6 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 
@@ -44,75 +43,61 @@ class SharedCache(Generic[T]):
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return what is kept under a key, or make it. What `make` raises is raised for all who wait."""
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
-            making = self._making.get(key)
-            if making is None:
-                mine = self._making[key] = Future()
-        if making is not None:
-            return making.result()
-        try:
-            value = make()
-        except BaseException as error:
-            with self._lock:
-                del self._making[key]
-            mine.set_exception(error)
-            raise
-        with self._lock:
-            del self._making[key]
-        self._put(key, value)
-        mine.set_result(value)
-        return value
+        """Return what is kept under a key, or make it. Where `make` raises, who waits tries it too."""
+        return self.get_all([key], lambda _: [make()])[0]
 
-    def get_many(self, keys: Sequence[K], make: Callable[[Sequence[K]], Sequence[T]]) -> list[T]:
-        """Return what is kept under keys, and make all that is not by one call.
+    def get_all(self, keys: Sequence[Hashable], make: Callable[[list[int]], Sequence[T]]) -> list[T]:
+        """Return what is kept under several keys, making all that is missing in one go.
 
         Parameters
         ----------
-        keys : sequence of hashable
-            In any order, also more than once.
+        keys : sequence
+            All different.
         make : callable
-            Given the keys that nobody is making yet, without repetition, returns their values. What it raises is
-            raised; who waits for a part of it then makes that part, for it may have failed at another.
+            Gets the positions in `keys` of those that are missing and that nobody else is making, and returns a value
+            for each. What it raises is raised; who waits for one of them then makes that one.
         """
-        found: dict[K, T] = {}
-        waiting: dict[K, Future[T]] = {}
-        mine: dict[K, Future[T]] = {}
+        found: dict[int, T] = {}
+        others: dict[int, Future[T]] = {}
+        mine: dict[int, Future[T]] = {}
         with self._lock:
-            for key in dict.fromkeys(keys):
+            for position, key in enumerate(keys):
                 if key in self._kept:
                     self._kept.move_to_end(key)
-                    found[key] = self._kept[key]
-                elif (making := self._making.get(key)) is not None:
-                    waiting[key] = making
+                    found[position] = self._kept[key]
+                elif key in self._making:
+                    others[position] = self._making[key]
                 else:
-                    mine[key] = self._making[key] = Future()
+                    mine[position] = self._making[key] = Future()
         if mine:
-            found |= self._make_many(mine, make)
-        for key, making in waiting.items():
-            found[key] = making.result() if making.exception() is None else make([key])[0]
-        return [found[key] for key in keys]
+            self._make(keys, mine, found, make)
+        # Last: nobody who waits for ours has to wait for these as well. What failed may have failed at another part.
+        for position, future in others.items():
+            found[position] = future.result() if future.exception() is None else make([position])[0]
+        return [found[position] for position in range(len(keys))]
 
-    def _make_many(self, mine: dict[K, Future[T]], make: Callable[[Sequence[K]], Sequence[T]]) -> dict[K, T]:
+    def _make(
+        self,
+        keys: Sequence[Hashable],
+        mine: dict[int, Future[T]],
+        found: dict[int, T],
+        make: Callable[[list[int]], Sequence[T]],
+    ) -> None:
         try:
-            made = dict(zip(mine, make(list(mine)), strict=True))
+            made = make(list(mine))
+            found.update(zip(mine, made, strict=True))
         except BaseException as error:
             with self._lock:
-                for key in mine:
-                    del self._making[key]
+                for position in mine:
+                    del self._making[keys[position]]
             for future in mine.values():
                 future.set_exception(error)
             raise
-        with self._lock:
-            for key in mine:
-                del self._making[key]
-        for key, future in mine.items():
-            self._put(key, made[key])
-            future.set_result(made[key])
-        return made
+        for position, future in mine.items():
+            with self._lock:
+                del self._making[keys[position]]
+            self._put(keys[position], found[position])
+            future.set_result(found[position])
 
     def discard(self, key: Hashable) -> None:
         """Let go of what is kept under a key, if anything is."""
