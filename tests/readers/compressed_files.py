@@ -144,6 +144,12 @@ def with_blank_floats(table: Table) -> Table:
     return table.having(ZBLANK=("1J", np.full((len(table.columns["COMPRESSED_DATA"][1]), 1), blank, ">i4")))
 
 
+def with_image_blank(table: Table) -> Table:
+    """BLANK in place of ZBLANK: it is of the integers that the floats were quantised to."""
+    table.header["BLANK"] = table.header.pop("ZBLANK")
+    return table
+
+
 def unpacked_rows(table: Table) -> Table:
     """Every other tile is not compressed at all, but a row of UNCOMPRESSED_DATA."""
     packed = table.column("COMPRESSED_DATA", ">i4").copy()
@@ -214,6 +220,7 @@ def _table() -> Sequence[CompressedCase]:
         case("ZBLANK of integers", "i2", cards={"ZBLANK": 77}),
         case("ZBLANK column of integers", "i2", cards={"BLANK": -5}, change=with_null_column),
         case("ZBLANK column of floats", "f4", options=dither, change=with_blank_floats),
+        case("BLANK of floats", "f4", options=dither, change=with_image_blank),
         case("wide descriptors", "f4", options=dither, change=with_wide_descriptors),
         case("rows that are not compressed", "f4", options=dither, change=unpacked_rows),
         case("heap backwards", "i2", tile=(10, 20), change=backwards),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from tests.readers.compressed_files import CompressedCase, Table
+from tests.readers.compressed_files import CASES, CompressedCase, Table
 from tests.readers.counting_source import CountedPlace, CountingSource
 from tests.readers.fits_files import BLOCK, empty_primary, image
 from visiomatic_dask.cube import SourceFile, Window
@@ -125,6 +125,12 @@ def test_scale_and_zero_as_keywords(tmp_path: Path) -> None:
     table.having(ZSCALE=None, ZZERO=None).write(path)
     (layer,) = open_cube(path).layers
     np.testing.assert_array_equal(layer.reader.read(Window.whole(layer.shape)), pixels)
+
+
+def test_blank_of_floats_is_no_complaint(tmp_path: Path) -> None:
+    path = tmp_path / "cube.fits"
+    next(case for case in CASES if case.id == "BLANK of floats").write(path)
+    assert open_cube(path).layers[0].warnings == ()
 
 
 def test_heap_behind_a_gap(tmp_path: Path) -> None:

@@ -80,7 +80,8 @@ def _layer(hdu: HDU, source: ByteSource, layer_name: str, cube_name: str) -> Lay
     notes = list(hdu.warnings)
     blank = header.get("BLANK")
     if blank is not None and (bitpix < 0 or not isinstance(blank, int) or isinstance(blank, bool)):
-        notes.append(f"BLANK = {blank!r} is ignored: it is defined for integers only")
+        if hdu.table is None or not isinstance(blank, int):  # of the integers that floats were compressed to
+            notes.append(f"BLANK = {blank!r} is ignored: it is defined for integers only")
         blank = None
     scale, zero = _number(header, "BSCALE", 1, notes), _number(header, "BZERO", 0, notes)
     scaling = Scaling(_STORED[bitpix], scale, zero, blank)
