@@ -41,6 +41,7 @@ class Settings:
     tile_size: int
     brick_size: int
     brick_cache: float
+    chunk_cache: int
     read_limit: int
     sample_limit: int
     sample_channels: int
@@ -185,6 +186,7 @@ _CHECKS = {
     "tile-size": _tile_size,
     "brick-size": _bytes,
     "brick-cache": _fraction_or_bytes,
+    "chunk-cache": _bytes_or_none,
     "read-limit": _bytes,
     "sample-limit": _bytes,
     "sample-channels": _integer(1),

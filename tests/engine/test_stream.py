@@ -19,6 +19,7 @@ from visiomatic_dask.engine.tile_job import BrickAbsent, TileJob
 from visiomatic_dask.engine.worker import HANDLER, TileStreamPlugin
 from visiomatic_dask.errors import ClusterError, CubeChanged, Unavailable
 from visiomatic_dask.pyramid import Box
+from visiomatic_dask.readers.shared_cache import CHUNKS
 
 from .. import reference
 from .clusters import a_job, a_recipe, local_cluster
@@ -385,3 +386,17 @@ def test_a_worker_without_the_plugin_does_not_answer() -> None:
                 await stream.open(__version__)
 
     asyncio.run(main())
+
+
+def test_workers_keep_as_many_chunks_as_they_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CHUNKS, "limit", 1000)
+
+    async def use() -> None:
+        async with local_cluster("inproc", plugin=False) as (client, _):
+            await client.register_plugin(TileStreamPlugin(__version__))
+            assert CHUNKS.limit == 1000  # as it was
+        async with local_cluster("inproc", plugin=False) as (client, _):
+            await client.register_plugin(TileStreamPlugin(__version__, chunk_cache=5000))
+            assert CHUNKS.limit == 5000
+
+    asyncio.run(use())

@@ -76,7 +76,7 @@ async def open_cluster(target: ClusterTarget | None, version: str, settings: Set
     version : str
         Version of this package, which every worker has to have.
     settings : Settings
-        Rendering threads of the workers.
+        Rendering threads of the workers, and the chunks they keep.
 
     Raises
     ------
@@ -96,7 +96,9 @@ async def open_cluster(target: ClusterTarget | None, version: str, settings: Set
         try:
             async with asyncio.timeout(_PREPARE_TIMEOUT):
                 await check_workers(client, version)
-                await client.register_plugin(TileStreamPlugin(version, settings.tile_threads))
+                await client.register_plugin(
+                    TileStreamPlugin(version, settings.tile_threads, chunk_cache=settings.chunk_cache)
+                )
                 await client.run(_prepared)
         except TimeoutError as error:
             raise ClusterError(f"not every worker of the cluster has answered within {_PREPARE_TIMEOUT} s") from error
