@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from tests.contracts.chunked_fake import ChunkedFake
 from visiomatic_dask.config import load_settings
 from visiomatic_dask.engine.planner import Planner
 from visiomatic_dask.engine.prefetch import View, next_tiles
@@ -148,3 +151,23 @@ def test_a_view_that_has_moved_on_takes_what_it_expected_with_it() -> None:
             assert {renderer.planner.plan(at(row), 1).brick.key for row in (49, 51)} <= set(await settled(client, 11))
 
     on_cluster(use)
+
+
+def test_stepping_through_deep_chunks_looks_beyond_the_brick() -> None:
+    array = np.broadcast_to(np.float32(0), (100, 512, 512))
+    layer = replace(LAYER, reader=ChunkedFake(array, (16, 64, 64)))
+    planner = Planner(load_settings())
+
+    def at(channel: int) -> TileRequest:
+        return TileRequest(layer, 0, 0, 0, Style(Mono(channel, Cut(0, 90)), PNG))
+
+    def channels(*steps: int) -> list[int]:
+        view = View(at(steps[0]))
+        for channel in steps:
+            view.saw(at(channel), planner.plan(at(channel), 1).brick.recipe.box, 0.0)
+        return [one.style.content.channel for one in next_tiles(view, planner) if isinstance(one.style.content, Mono)]
+
+    assert channels(4, 5, 6) == [16, 32]
+    assert channels(40, 39, 38) == [31, 15]
+    assert channels(90, 91, 92) == [96]
+    assert channels(10, 20, 30) == [40, 50]

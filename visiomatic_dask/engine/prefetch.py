@@ -16,7 +16,7 @@ from visiomatic_dask.engine.bricks import Brick
 from visiomatic_dask.engine.keeper import BrickKeeper
 from visiomatic_dask.engine.planner import Planner, TilePlan
 from visiomatic_dask.engine.requests import TileRequest
-from visiomatic_dask.pyramid import Box
+from visiomatic_dask.pyramid import Box, BrickGrid
 from visiomatic_dask.rendering import Mono, Style
 
 _SETTLED = 0.1
@@ -26,7 +26,7 @@ _REMEMBERED = 1.0
 _STEPPING = 2.0
 """Seconds within which the next channel follows when someone steps through them."""
 _STEPS = 2
-"""Channels read ahead while someone steps through them."""
+"""Bricks, along the channels, that are read ahead at every place while someone steps through them."""
 _MOST_VIEWERS = 256
 
 
@@ -100,16 +100,26 @@ def next_tiles(view: View, planner: Planner) -> Iterator[TileRequest]:
     def at(box: Box, style: Style) -> TileRequest:
         return replace(request, row=box.top // tile_size, column=box.left // tile_size, style=style)
 
+    grid = planner.grid(layer, request.level, None if isinstance(content, Mono) else content)
     if isinstance(content, Mono) and view.step:
         places = dict.fromkeys(box for _, box in view.boxes)
-        for number in range(1, _STEPS + 1):
-            channel = content.channel + number * view.step
-            if 0 <= channel < layer.channels:
-                style = replace(request.style, content=replace(content, channel=channel))
-                yield from (at(box, style) for box in places)
+        for channel in _next_channels(content.channel, view.step, grid, layer.channels):
+            style = replace(request.style, content=replace(content, channel=channel))
+            yield from (at(box, style) for box in places)
         return
-    grid = planner.grid(layer, request.level, None if isinstance(content, Mono) else content)
     yield from (at(box, request.style) for box in grid.around(view.box))
+
+
+def _next_channels(channel: int, step: int, grid: BrickGrid, count: int) -> list[int]:
+    """Channels to come, each in a brick that none before it is in."""
+    seen, found = grid.plane_range(channel, count), []
+    for coming in range(channel + step, count if step > 0 else -1, step):
+        if not seen[0] <= coming < seen[1]:
+            seen = grid.plane_range(coming, count)
+            found.append(coming)
+            if len(found) == _STEPS:
+                break
+    return found
 
 
 class Prefetcher:
