@@ -67,11 +67,10 @@ def test_bricks_tile_the_level_and_keep_to_their_limits(
     box = grid.box(Box(0, 0, 1, 1))
     most = max(limits.brick_size, 4 * limits.tile_size**2)
     assert 4 * grid.planes * box.rows * box.columns <= most
-    is_tile = (grid.rows, grid.columns) == (limits.tile_size, limits.tile_size)
     cost = storage.most_cost(grid.rows, grid.columns, level)
-    if level and not is_tile:
-        assert cost <= min(32 * MIB, limits.read_limit)
     one_tile = storage.most_cost(limits.tile_size, limits.tile_size, level)
+    if level and storage.is_chunked:
+        assert cost <= max(one_tile, min(32 * MIB, limits.read_limit))
     assert (grid.preview_read is not None) == (one_tile > limits.read_limit)
     plane = data.draw(st.integers(0, storage.count - 1))
     first, last = grid.plane_range(plane, storage.count)
@@ -113,6 +112,7 @@ SHAPES = [
     ((100, 4096, 4096), (1, 512, 512), 0, (1, 1024, 2048)),
     ((100, 4096, 4096), (1, 512, 512), 1, (1, 1024, 2048)),
     ((100, 4096, 4096), (1, 512, 512), 3, (1, 256, 512)),
+    ((100, 4096, 20_000), (1, 1, 20_000), 1, (1, 256, 8192)),
     ((640, 4096, 4096), (64, 64, 64), 0, (32, 256, 256)),
     ((50, 4096, 4096), (50, 64, 64), 0, (25, 256, 256)),
     ((640, 4096, 4096), (8, 512, 512), 0, (8, 512, 512)),
@@ -135,6 +135,13 @@ def test_shapes_of_the_defaults(
     grid = bricks_of(storage_of(shape, chunks), level, LIMITS)
     assert (grid.planes, grid.rows, grid.columns) == brick
     assert grid.preview_read is None
+
+
+def test_mixes_of_wide_chunks_are_wide() -> None:
+    grid = mix_bricks_of(storage_of((3, 4096, 20_000), (1, 1, 20_000)), 0, range(3), LIMITS)
+    assert (grid.rows, grid.columns) == (256, 4096)
+    grid = mix_bricks_of(storage_of((3, 4096, 20_000), (1, 512, 512)), 0, range(3), LIMITS)
+    assert (grid.rows, grid.columns) == (1024, 1024)
 
 
 def test_deep_chunks_are_not_cut_across() -> None:

@@ -51,20 +51,21 @@ def mix_bricks_of(storage: Storage, level: int, channels: Sequence[int], limits:
     tile = limits.tile_size
     columns_all, rows_all = level_size(storage.width, level), level_size(storage.height, level)
     side = max(MIX_SIDE, tile)
-    most_read = min(MIX_READ, limits.read_limit)
-    while side > tile and mix_cost(storage, level, channels, side) > most_read:
+    most_pixels, most_read = side * side, min(MIX_READ, limits.read_limit)
+
+    def cost(rows: int, columns: int) -> int:
+        groups = mix_groups(storage, level, channels, rows * columns)
+        return len(groups) * storage.most_cost(rows, columns, level)
+
+    while side > tile and cost(side, side) > most_read:
         side //= 2
-    preview = None
-    if mix_cost(storage, level, channels, tile) > limits.read_limit:
-        preview = min(limits.read_limit, PREVIEW_READ)
     rows, columns = (min(side, math.ceil(size / tile) * tile) for size in (rows_all, columns_all))
+    # Chunks that are wider than that are read all the same.
+    read = cost(rows, columns)
+    while columns < columns_all and 2 * columns * rows <= most_pixels and cost(rows, 2 * columns) <= read:
+        columns = min(2 * columns, math.ceil(columns_all / tile) * tile)
+    preview = min(limits.read_limit, PREVIEW_READ) if cost(tile, tile) > limits.read_limit else None
     return BrickGrid(columns_all, rows_all, 1, rows, columns, preview)
-
-
-def mix_cost(storage: Storage, level: int, channels: Sequence[int], side: int) -> int:
-    """Bytes that a square of a mix reads at most."""
-    groups = mix_groups(storage, level, channels, side * side)
-    return len(groups) * storage.most_cost(side, side, level)
 
 
 def mix_groups(storage: Storage, level: int, channels: Sequence[int], pixels: int) -> list[list[int]]:
@@ -99,19 +100,19 @@ class _Cutter:
         self._tile = limits.tile_size
         self._width, self._height = level_size(storage.width, level), level_size(storage.height, level)
         self._pixels = max(limits.brick_size // 4, limits.tile_size**2)
-        self._most_read = min(SOURCE_READ, limits.read_limit)
-        self._read_limit = limits.read_limit
+        # A single tile may read more; what else lies in its chunks then costs nothing.
+        one_tile = storage.most_cost(limits.tile_size, limits.tile_size, level)
+        self._most_read = max(min(SOURCE_READ, limits.read_limit), one_tile)
+        self._is_too_much = one_tile > limits.read_limit
+        self._preview_read = min(limits.read_limit, PREVIEW_READ)
 
     @property
     def grid(self) -> BrickGrid:
         """The bricks."""
-        storage = self._storage
         rows, columns = self._area()
         area = min(rows, self._height) * min(columns, self._width)
         planes, restarts = self._planes(area, rows >= self._height and columns >= self._width)
-        preview = None
-        if storage.most_cost(self._tile, self._tile, self._level) > self._read_limit:
-            preview = min(self._read_limit, PREVIEW_READ)
+        preview = self._preview_read if self._is_too_much else None
         return BrickGrid(self._width, self._height, planes, rows, columns, preview, restarts)
 
     def _area(self) -> tuple[int, int]:
