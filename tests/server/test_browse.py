@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -317,9 +319,23 @@ def test_what_is_under_way_is_bounded(crowd: Path) -> None:
 
 
 def test_health_is_answered_while_a_crowd_is_listed(crowd: Path) -> None:
-    with serving(crowd, tile_threads=1) as service:
-        page = settled(service, "/cubes?path=&limit=1000")
-        assert (page["total"], len(page["entries"])) == (MANY, 1000)
-        assert service.ok("/health").json["status"] == "ok"
-        flat = service.ok("/cubes").json
-        assert (len(flat["cubes"]), flat["truncated"]) == (1000, True)
+    """One page after the other with details, and the flat list: others are answered before the last of them is."""
+    answered: list[str] = []
+    with serving(crowd, tile_threads=1) as service, ThreadPoolExecutor(2) as pool:
+
+        def list_all() -> None:
+            for offset in range(0, 600, 200):
+                page = settled(service, f"/cubes?path=&details=true&offset={offset}")
+                assert (page["total"], len(page["entries"])) == (MANY, 200)
+                answered.append("page")
+            flat = service.ok("/cubes").json
+            assert (len(flat["cubes"]), flat["truncated"]) == (1000, True)
+
+        listing = pool.submit(list_all)
+        while not listing.done():
+            assert service.ok("/health").json["status"] == "ok"
+            answered.append("health")
+            time.sleep(0.01)
+        listing.result()
+    first, *others = "".join("p" if one == "page" else "h" for one in answered).split("p")
+    assert all("hh" in part for part in (first, *others[:-1]))
