@@ -306,6 +306,22 @@ def test_what_takes_too_long_is_pending_and_comes_when_asked_again(
     asyncio.run(main())
 
 
+def test_pages_that_begin_alike_are_not_taken_for_one_another(tmp_path: Path) -> None:
+    for number in range(40):
+        (tmp_path / f"{number:02d}.txt").write_text("no cube")
+        fits.writeto(tmp_path / f"{number:02d}.fits", np.zeros((2, 2), np.uint8))
+
+    async def main() -> None:
+        browser = Browser(DataRoots([tmp_path]), budget=20)
+        both = await asyncio.gather(browser.page(PageRequest("")), browser.page(PageRequest("", contains=".fits")))
+        browser.close()
+        for page, expected in zip(both, ({"cube", "other"}, {"cube"}), strict=True):
+            assert {entry["kind"] for entry in page["entries"]} == expected
+            assert all((entry["kind"] == "cube") == entry["name"].endswith(".fits") for entry in page["entries"])
+
+    asyncio.run(main())
+
+
 def test_what_is_under_way_is_bounded(crowd: Path) -> None:
     async def main() -> None:
         browser = Browser(DataRoots([crowd]), budget=0.0)

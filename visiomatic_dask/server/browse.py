@@ -168,7 +168,7 @@ class Browser:
         def look() -> tuple[Headline, ...]:
             return tuple(self._headlines.look(item, stamp) for item in part)
 
-        return self._started(("look", part[0], len(part), stamp), self._looking, look)
+        return self._started(("look", part, stamp), self._looking, look)
 
     def _open(
         self, part: tuple[Item, ...], seen: tuple[Headline, ...], stamp: Hashable
@@ -182,7 +182,7 @@ class Browser:
         def open_all() -> tuple[Details | None, ...]:
             return tuple(open_one(item, headline) for item, headline in zip(part, seen, strict=True))
 
-        return self._started(("open", part[0], len(part), seen), self._opening, open_all)
+        return self._started(("open", part, seen), self._opening, open_all)
 
     def _started(self, key: Hashable, pool: ThreadPoolExecutor, make: Callable[[], T]) -> asyncio.Future[T] | None:
         """Start something, unless it is under way already, or came too late for who asked before.
