@@ -24,6 +24,7 @@ from . import (
     stages,
     transport,
     troubles,
+    unpacked,
     viewport,
 )
 from .environment import environment
@@ -48,6 +49,7 @@ SECTIONS = {
         browsing,
         mosaic,
         compressed,
+        unpacked,
     )
 }
 

@@ -29,6 +29,7 @@ SECTIONS = {
     "browsing",
     "mosaic",
     "compressed",
+    "unpacked",
 }
 
 

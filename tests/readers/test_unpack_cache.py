@@ -70,6 +70,17 @@ def test_unpacked_once_and_progress_is_told(tmp_path: Path, cache: UnpackCache, 
     np.testing.assert_array_equal(pixels(second), noise(*SHAPE))
 
 
+def test_opened_again_without_a_look_at_the_compressed_data(tmp_path: Path, cache: UnpackCache) -> None:
+    path = packed(tmp_path, "a.fits.gz")
+    open_cube(path, cache=cache)
+    times = path.stat()
+    with path.open("r+b") as file:  # whoever unpacked this would see that it is damaged
+        file.seek(512)
+        file.write(bytes(times.st_size - 512))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    np.testing.assert_array_equal(pixels(open_cube(path, cache=cache)), noise(*SHAPE))
+
+
 def test_folder_is_private_and_files_are_as_readable_as_theirs(tmp_path: Path, cache: UnpackCache) -> None:
     for mode in (0o600, 0o640, 0o644):
         path = packed(tmp_path, f"{mode}.fits.gz")
@@ -140,6 +151,9 @@ def test_least_recently_used_goes_first(tmp_path: Path, cache: UnpackCache) -> N
     open_cube(paths[0], cache=cache)
     open_cube(paths[3], cache=cache)
     assert names(cache) == {key(paths[index]) for index in (0, 2, 3)}
+    cubes[2].source.check()  # as the server does with what it has open
+    open_cube(packed(tmp_path, "4.fits.gz"), cache=cache)
+    assert names(cache) == {key(tmp_path / f"{index}.fits.gz") for index in (2, 3, 4)}
     with pytest.raises(CubeChanged, match="no longer unpacked"):
         pixels(cubes[1])
     np.testing.assert_array_equal(pixels(cubes[2]), noise(*SHAPE))

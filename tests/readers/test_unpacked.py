@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import os
+import pickle
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from astropy.io import fits
 
+import visiomatic_dask
 from tests.contracts.reader_contract import ReaderContract, Source
 from tests.readers.packed_files import PACKINGS, noise, plain
 from visiomatic_dask.config import load_settings
@@ -84,6 +87,15 @@ def test_cache_is_where_the_settings_say(path: Path, cache_folder: Path) -> None
     source = open_cube(path).source
     assert isinstance(source, UnpackedFile)
     assert Path(source.content.path).parent == UnpackCache.of(load_settings()).folder == cache_folder / "unpacked"
+
+
+def test_as_an_xarray_object(path: Path) -> None:
+    told: list[int] = []
+    array = visiomatic_dask.open_cube(path, chunks={}, progress=lambda done, _total: told.append(done))
+    assert told
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(array)).values, noise(*SHAPE))
+    with xr.open_dataset(path) as dataset:  # guessed by its content
+        assert dataset.sizes == {"axis3": 2, "y": 30, "x": 40}
 
 
 def test_truncated_inside(path: Path, cache: UnpackCache) -> None:

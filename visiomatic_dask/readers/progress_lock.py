@@ -46,10 +46,10 @@ class ProgressLock:
 
 
 def reported(path: Path) -> int:
-    """Return the number that the holder of a lock told last; 0 where it has told none, or is gone."""
+    """Return the number that the holder of a lock told last; 0 where it has told none yet, or is gone."""
     try:
         return int(path.read_bytes() or 0)
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):  # gone, or seen half written over a network
         return 0
 
 

@@ -3,7 +3,7 @@
 Below the folder, ``FINGERPRINT`` is what a compressed file of that fingerprint holds, ``FINGERPRINT.part`` what is
 there of it so far, and ``FINGERPRINT.lock`` is locked by whoever writes that part. A part whose lock is free was left
 by a process that died, and is removed. The time of change of an unpacked file is that of the compressed one, so that it
-is the same file when it is unpacked again; its time of access says when it was opened last.
+is the same file when it is unpacked again; its time of access says when it was used last.
 """
 
 from __future__ import annotations
@@ -60,14 +60,12 @@ class UnpackCache:
 
     def find(self, packed: SourceFile) -> UnpackedFile | None:
         """Return what a file holds if it is unpacked already, and note that it was wanted."""
-        path = self._path(packed)
         with _explained(packed.name):
             try:
-                found = UnpackedFile(packed, SourceFile.of(path))
-                with contextlib.suppress(PermissionError):  # another user's; reading it will tell the time as well
-                    os.utime(path, ns=(time.time_ns(), found.content.mtime_ns))
+                found = UnpackedFile(packed, SourceFile.of(self._path(packed)))
             except (FileNotFoundError, NotADirectoryError):
                 return None
+        found.note_use()
         return found
 
     def unpack(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,6 +53,12 @@ class UnpackedFile:
             self.content.check()
         except CubeChanged as error:
             raise self._evicted() from error
+        self.note_use()
+
+    def note_use(self) -> None:
+        """Have it stay in the cache, as others were used less recently."""
+        with contextlib.suppress(OSError):  # another user's file, or gone in this moment: reading it tells
+            os.utime(self.content.path, ns=(time.time_ns(), self.content.mtime_ns))
 
     def read_ranges(self, offsets: Sequence[int], sizes: Sequence[int], out: memoryview) -> None:
         """See `visiomatic_dask.cube.ByteSource.read_ranges`; `NotUnpacked` if it is no longer in the cache."""

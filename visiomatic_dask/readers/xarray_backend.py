@@ -22,6 +22,7 @@ from visiomatic_dask.readers import registry
 from visiomatic_dask.readers.fits_cards import without_commentary
 from visiomatic_dask.readers.oriented_reader import OrientedReader
 from visiomatic_dask.readers.place import Place
+from visiomatic_dask.readers.unpack_cache import Progress
 
 _Key = int | slice | NDArray[np.int64]
 _PREFERRED_CHUNK = 8 * 2**20
@@ -138,7 +139,11 @@ def _preferred_chunks(reader: Reader) -> tuple[int, ...]:
 
 
 def open_cube(
-    path: str | os.PathLike[str], *, layer: str | None = None, chunks: dict[str, int] | str | None = None
+    path: str | os.PathLike[str],
+    *,
+    layer: str | None = None,
+    chunks: dict[str, int] | str | None = None,
+    progress: Progress | None = None,
 ) -> xr.DataArray:
     """Open one layer of a cube as a lazily loaded xarray object, from its headers alone.
 
@@ -151,6 +156,9 @@ def open_cube(
     chunks : dict or "auto" or {}, optional
         Back the array by Dask, chunked so; ``{}`` takes the chunks that the source prefers. By default the array is
         not Dask-backed.
+    progress : callable, optional
+        While a compressed file is unpacked, called with the number of its bytes that are done and that of all of
+        them.
 
     Returns
     -------
@@ -161,10 +169,12 @@ def open_cube(
     ------
     CubeNotFound, UnsupportedFormat, UnreadableCube
         If the file cannot be opened; the message says why.
+    TooLarge
+        If it is compressed, and holds more than may be unpacked.
     InvalidRequest
         If there is no such layer; the message lists those there are.
     """
-    cube = registry.open_cube(path)
+    cube = registry.open_cube(path, progress=progress)
     array = layer_to_xarray(cube, cube.layer(layer))
     return array if chunks is None else array.chunk(array.encoding["preferred_chunks"] if chunks == {} else chunks)
 
