@@ -19,11 +19,12 @@ from visiomatic_dask.readers.numpy_file import NumPyFormat
 from visiomatic_dask.readers.place import HEAD, Place, opened
 from visiomatic_dask.readers.refusals import why_inside_refused, why_refused
 from visiomatic_dask.readers.unpack_cache import Progress, UnpackCache
+from visiomatic_dask.readers.zarr import ZarrFormat
 
 logger = logging.getLogger(__name__)
 
 ENTRY_POINTS = "visiomatic_dask.formats"
-_OWN: tuple[Format, ...] = (FITSFormat(), NumPyFormat(), ENVIFormat())
+_OWN: tuple[Format, ...] = (FITSFormat(), ZarrFormat(), NumPyFormat(), ENVIFormat())
 """ENVI comes last: it is told by what lies beside a file."""
 
 

@@ -1,0 +1,133 @@
+"""Several objects below one URL that together say which version of a dataset it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from visiomatic_dask.cube.source import digest
+from visiomatic_dask.errors import CubeChanged, UnreadableCube
+
+T = TypeVar("T")
+
+AT_A_TIME = 16
+_VERSION_KEYS = ("ETag", "Last-Modified", "LastModified", "VersionId", "mtime", "modified", "created")
+_LIBRARIES = ("aiohttp", "botocore", "fsspec")
+"""Packages below fsspec whose errors need not be an `OSError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteSource:
+    """One version of what lies below a URL, told by some of its objects.
+
+    Attributes
+    ----------
+    url : str
+        Where it lies, the same for every worker; no slash at the end.
+    members : tuple of (str, str)
+        Path below the URL, and version, of every object that has to be as it was.
+    """
+
+    url: str
+    members: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, url: str, versions: Iterable[tuple[str, str]]) -> RemoteSource:
+        """Put together what was seen of the objects."""
+        return cls(url, tuple(sorted(versions)))
+
+    @property
+    def name(self) -> str:
+        """Last part of the URL."""
+        return short(self.url)
+
+    @property
+    def fingerprint(self) -> str:
+        """BLAKE2b of the URL and of all members."""
+        return digest(f"{self.url}\0{self.members}")
+
+    def check(self) -> None:
+        """See `visiomatic_dask.cube.Source.check`: one HEAD request a member, all at the same time."""
+        paths = [path for path, _ in self.members]
+        for (path, version), now in zip(self.members, versions_of(self.url, paths), strict=True):
+            if now is None:
+                raise CubeChanged(f"{self.name}: {path} is no longer there")
+            if now != version:
+                raise CubeChanged(f"{self.name} has changed since it was opened; open it again")
+
+
+def versions_of(url: str, paths: list[str]) -> list[str | None]:
+    """Ask for the versions of objects below a URL; None where there is no object.
+
+    A version is its size with its ETag or the time of its last change, whatever the server tells.
+    """
+    return at_a_time(lambda path: _version(url, path), paths)
+
+
+def at_a_time(question: Callable[[str], T], paths: list[str]) -> list[T]:
+    """Ask the same of several paths at the same time."""
+    if len(paths) < 2:
+        return [question(path) for path in paths]
+    with ThreadPoolExecutor(min(AT_A_TIME, len(paths))) as pool:
+        return list(pool.map(question, paths))
+
+
+def _version(url: str, path: str) -> str | None:
+    def question(fs: Any, root: str) -> str:
+        # What S3 has listed before is not what it holds now.
+        info = fs.info(f"{root}/{path}", **({"refresh": True} if "s3" in fs.protocol else {}))
+        if info.get("type") == "directory":
+            raise FileNotFoundError(path)
+        return "|".join(str(info[key]) for key in ("size", *_VERSION_KEYS) if info.get(key) is not None)
+
+    return ask(url, question)
+
+
+def ask(url: str, question: Callable[[Any, str], T]) -> T | None:
+    """Ask the file system of a URL something; None where there is nothing.
+
+    Parameters
+    ----------
+    url : str
+        Where the dataset lies.
+    question : callable
+        Gets the fsspec file system and the path that the URL has there.
+
+    Raises
+    ------
+    UnreadableCube
+        If there is no answer, or it is an error; whatever the library below raises.
+    """
+    from fsspec.core import url_to_fs  # for those who have URLs
+
+    try:
+        fs, root = url_to_fs(url)
+        return question(fs, root.rstrip("/"))
+    except FileNotFoundError as error:
+        # fsspec says so of whatever goes wrong with a web server.
+        if error.__cause__ is None or getattr(error.__cause__, "status", None) in (404, 410):
+            return None
+        raise UnreadableCube(f"{short(url)} cannot be read: {_reason(error.__cause__)}") from error
+    except ImportError as error:
+        raise UnreadableCube(f"{short(url)} cannot be read: {error}; pip install 'visiomatic-dask[remote]'") from error
+    except Exception as error:
+        if not isinstance(error, OSError | ValueError) and type(error).__module__.split(".")[0] not in _LIBRARIES:
+            raise
+        raise UnreadableCube(f"{short(url)} cannot be read: {_reason(error)}") from error
+
+
+def short(url: str) -> str:
+    """Last part of a URL, which is all that messages say of it."""
+    return url.rstrip("/").rpartition("/")[2]
+
+
+def _reason(error: BaseException) -> str:
+    """Say what went wrong, without the address, which may be of an inner network."""
+    status = getattr(error, "status", None)
+    if status:
+        return f"the server answers {status}"
+    if isinstance(error, PermissionError):
+        return "the server refuses it"
+    return f"the server does not answer as it should ({type(error).__name__})"

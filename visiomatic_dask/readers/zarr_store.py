@@ -1,0 +1,147 @@
+"""Where a Zarr hierarchy lies: its metadata as bytes, and the versions that these had when they were read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from visiomatic_dask.cube import Source
+from visiomatic_dask.readers.folder_source import FolderSource, Stamp, stamp_of
+from visiomatic_dask.readers.remote_source import RemoteSource, ask, at_a_time, short, versions_of
+
+if TYPE_CHECKING:
+    from zarr.abc.store import Store
+
+_MOST_REMOTE_MEMBERS = 16
+"""Objects of a URL that are looked at to tell versions apart: each look at each is a request."""
+
+
+class MetadataStore(Protocol):
+    """The metadata files of a hierarchy. Paths are relative to its root, without a slash at the beginning."""
+
+    @property
+    def address(self) -> str:
+        """Absolute path or URL of the root, as `open_store` takes it."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Last part of the address."""
+        ...
+
+    def get(self, paths: Sequence[str]) -> dict[str, bytes]:
+        """Read files; those that are not there are left out.
+
+        Raises
+        ------
+        UnreadableCube
+            If a URL cannot be read.
+        OSError
+            If a local file cannot be read.
+        """
+        ...
+
+    def folders(self, path: str) -> list[str] | None:
+        """List the folders within a folder, sorted; None where that is not possible (most web servers)."""
+        ...
+
+    def source(self, files: Iterable[str], folders: Iterable[str]) -> Source:
+        """Describe the version of files and folders: for files, that which was read."""
+        ...
+
+
+class LocalMetadata:
+    """Metadata in a local folder."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.address = os.path.realpath(path)
+        self._stamps: dict[str, Stamp] = {}
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return Path(self.address).name
+
+    def get(self, paths: Sequence[str]) -> dict[str, bytes]:
+        """See `MetadataStore.get`."""
+        found = {}
+        for path in paths:
+            try:
+                with open(f"{self.address}/{path}", "rb") as file:  # noqa: PTH123
+                    self._stamps[path] = stamp_of(os.fstat(file.fileno()))
+                    found[path] = file.read()
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+        return found
+
+    def folders(self, path: str) -> list[str]:
+        """See `MetadataStore.folders`."""
+        with os.scandir(f"{self.address}/{path}") as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+
+    def source(self, files: Iterable[str], folders: Iterable[str]) -> FolderSource:
+        """See `MetadataStore.source`."""
+        stamps = dict.fromkeys([*files, *folders], (0, 0))
+        for path in list(stamps):
+            try:
+                stamps[path] = self._stamps.get(path) or stamp_of(os.stat(f"{self.address}/{path}"))  # noqa: PTH116
+            except (FileNotFoundError, NotADirectoryError):
+                del stamps[path]  # known from consolidated metadata alone; or chunks without a folder of their own
+        return FolderSource.of(self.address, stamps.items())
+
+
+class RemoteMetadata:
+    """Metadata below a URL that fsspec knows.
+
+    Object stores have no folders, so that here only metadata tell versions apart, the first `_MOST_REMOTE_MEMBERS`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.address = url.rstrip("/")
+        self._versions: dict[str, str | None] = {}
+
+    @property
+    def name(self) -> str:
+        """Last part of the URL."""
+        return short(self.address)
+
+    def get(self, paths: Sequence[str]) -> dict[str, bytes]:
+        """See `MetadataStore.get`. The version is asked for first, lest it be that of something newer."""
+        wanted = list(paths)
+        self._versions.update(zip(wanted, versions_of(self.address, wanted), strict=True))
+        there = [path for path in wanted if self._versions[path] is not None]
+        contents = at_a_time(self._read, there)
+        return {path: content for path, content in zip(there, contents, strict=True) if content is not None}
+
+    def folders(self, path: str) -> list[str] | None:
+        """See `MetadataStore.folders`."""
+        found = ask(self.address, lambda fs, root: fs.ls(f"{root}/{path}" if path else root, detail=True))
+        if found is None:
+            return None
+        names = (short(entry["name"]) for entry in found if entry["type"] == "directory")
+        return sorted(name for name in names if not name.startswith("."))
+
+    def source(self, files: Iterable[str], folders: Iterable[str]) -> RemoteSource:  # noqa: ARG002 - there are none
+        """See `MetadataStore.source`."""
+        paths = list(dict.fromkeys(files))[:_MOST_REMOTE_MEMBERS]
+        unseen = [path for path in paths if path not in self._versions]
+        self._versions.update(zip(unseen, versions_of(self.address, unseen), strict=True))
+        members = [(path, version) for path in paths if (version := self._versions[path]) is not None]
+        return RemoteSource.of(self.address, members)
+
+    def _read(self, path: str) -> bytes | None:
+        return ask(self.address, lambda fs, root: bytes(fs.cat_file(f"{root}/{path}")))
+
+
+def metadata_of(address: str) -> MetadataStore:
+    """Look at a folder or a URL."""
+    return RemoteMetadata(address) if "://" in address else LocalMetadata(address)
+
+
+def open_store(address: str) -> Store:
+    """Open a folder or a URL as what zarr reads chunks from."""
+    from zarr.storage import FsspecStore, LocalStore  # importing zarr takes a quarter of a second
+
+    return FsspecStore.from_url(address, read_only=True) if "://" in address else LocalStore(address, read_only=True)
