@@ -56,3 +56,60 @@ def test_a_failure_is_everyones_and_not_kept() -> None:
     with pytest.raises(ValueError, match="no"):
         cache.get("k", fail)
     assert cache.get("k", lambda: 1) == 1
+
+
+def test_several_are_made_in_one_go() -> None:
+    cache: SharedCache[str] = SharedCache(10)
+    asked: list[list[int]] = []
+
+    def make(positions: list[int]) -> list[str]:
+        asked.append(positions)
+        return [f"made {position}" for position in positions]
+
+    assert cache.get("b", lambda: "alone") == "alone"
+    assert cache.get_all(["a", "b", "c"], make) == ["made 0", "alone", "made 2"]
+    assert cache.get_all(["a", "b", "c"], make) == ["made 0", "alone", "made 2"]
+    assert asked == [[0, 2]]
+
+
+def test_what_another_makes_is_waited_for() -> None:
+    cache: SharedCache[str] = SharedCache(10)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly(positions: list[int]) -> list[str]:
+        begun.set()
+        assert go_on.wait(30)
+        return [f"first {position}" for position in positions]
+
+    def quickly(positions: list[int]) -> list[str]:
+        go_on.set()
+        return [f"second {position}" for position in positions]
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(cache.get_all, ["a", "b"], slowly)
+        assert begun.wait(30)
+        assert cache.get_all(["b", "c", "a"], quickly) == ["first 1", "second 1", "first 0"]
+        assert first.result(30) == ["first 0", "first 1"]
+
+
+def test_what_fails_is_made_again() -> None:
+    cache: SharedCache[int] = SharedCache(10)
+
+    def fail(positions: list[int]) -> list[int]:
+        raise OSError("no")
+
+    with pytest.raises(OSError, match="no"):
+        cache.get_all([1, 2], fail)
+    assert cache.get_all([1, 2], lambda positions: positions) == [0, 1]
+
+
+def test_least_recently_used_go_first() -> None:
+    gone: list[int] = []
+    cache: SharedCache[int] = SharedCache(10, cost=lambda value: value, dispose=gone.append)
+    cache.get_all([4, 5], lambda positions: [4, 5])
+    cache.get(4, lambda: 0)
+    cache.get(3, lambda: 3)
+    assert gone == [5]
+    assert cache.get(11, lambda: 11) == 11  # too large to be kept
+    assert gone == [5]
+    assert cache.get(11, lambda: 12) == 12

@@ -76,8 +76,7 @@ def at_a_time(question: Callable[[str], T], paths: list[str]) -> list[T]:
 
 def _version(url: str, path: str) -> str | None:
     def question(fs: Any, root: str) -> str:
-        # What S3 has listed before is not what it holds now.
-        info = fs.info(f"{root}/{path}", **({"refresh": True} if "s3" in fs.protocol else {}))
+        info = fs.info(f"{root}/{path}", **fresh(fs))
         if info.get("type") == "directory":
             raise FileNotFoundError(path)
         return "|".join(str(info[key]) for key in ("size", *_VERSION_KEYS) if info.get(key) is not None)
@@ -116,6 +115,11 @@ def ask(url: str, question: Callable[[Any, str], T]) -> T | None:
         if not isinstance(error, OSError | ValueError) and type(error).__module__.split(".")[0] not in _LIBRARIES:
             raise
         raise UnreadableCube(f"{short(url)} cannot be read: {_reason(error)}") from error
+
+
+def fresh(fs: Any) -> dict[str, Any]:
+    """Options that have S3 answer from the store, not from what was listed before."""
+    return {"refresh": True} if "s3" in fs.protocol else {}
 
 
 def short(url: str) -> str:

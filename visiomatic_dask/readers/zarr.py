@@ -68,9 +68,10 @@ def open_zarr(address: str, name: str) -> Cube:
     notes = [*hierarchy.notes, *(str(one) for one in problems.values() if isinstance(one, UnreadableCube))]
     if len(images) > MOST_LAYERS:
         notes.append(f"it holds {len(images)} images, of which {MOST_LAYERS} are shown; open one of its groups instead")
-    first_layer, *others = make_layers(images, Coordinates(arrays))
+    coordinates = Coordinates(arrays)
+    first_layer, *others = make_layers(images, coordinates)
     first_layer = dataclasses.replace(first_layer, warnings=(*notes, *first_layer.warnings))
-    return Cube(name, "Zarr", _source(store, hierarchy, images[:MOST_LAYERS]), (first_layer, *others))
+    return Cube(name, "Zarr", _source(store, hierarchy, images[:MOST_LAYERS], coordinates), (first_layer, *others))
 
 
 def _arrays(
@@ -88,7 +89,7 @@ def _arrays(
     return arrays, problems
 
 
-def _source(store: MetadataStore, hierarchy: Hierarchy, images: list[Image]) -> Source:
+def _source(store: MetadataStore, hierarchy: Hierarchy, images: list[Image], coordinates: Coordinates) -> Source:
     """Of all that became layers: their metadata, those of their groups, and the folders of their chunks."""
     files: dict[str, None] = dict.fromkeys(hierarchy.nodes[""].files)
     folders: dict[str, None] = {}
@@ -98,6 +99,9 @@ def _source(store: MetadataStore, hierarchy: Hierarchy, images: list[Image]) -> 
             folders.update(dict.fromkeys((array.path, f"{array.path}/c".lstrip("/"))))
             group = hierarchy.nodes.get(array.node.parent)
             files.update(dict.fromkeys(group.files if group is not None else ()))
+    for node in coordinates.nodes:
+        files.update(dict.fromkeys(node.files))
+        folders.update(dict.fromkeys((node.path, f"{node.path}/c")))
     return store.source(files, folders)
 
 

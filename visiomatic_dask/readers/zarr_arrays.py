@@ -170,6 +170,11 @@ class Coordinates:
         with ThreadPoolExecutor(_AT_A_TIME) as pool:
             self._values.update(zip(wanted, pool.map(self._read, wanted.values()), strict=True))
 
+    @property
+    def nodes(self) -> list[Node]:
+        """Nodes that were read."""
+        return [self._arrays[path].node for path in self._values]
+
     def dims(self, image: StoredArray) -> list[Dim]:
         """Describe the axes of an array whose dimensions have names."""
         dims = []

@@ -7,15 +7,16 @@ does not say what files it has looked at.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from visiomatic_dask.errors import UnreadableCube
 from visiomatic_dask.readers.ngff import child_paths, plate_size
 from visiomatic_dask.readers.zarr_store import MetadataStore
 
-MOST_NODES = 2000
+MOST_NODES = 1000
 """Arrays and groups that are looked at."""
 MARKERS = ("zarr.json", ".zgroup", ".zarray", ".zmetadata")
 """Files of which a folder that is Zarr holds at least one."""
@@ -69,9 +70,14 @@ class Hierarchy:
     nodes: dict[str, Node]
     notes: list[str] = field(default_factory=list)
 
-    def children(self, path: str) -> Iterator[Node]:
-        """Nodes of a group."""
-        return (node for node in self.nodes.values() if node.path and node.parent == path)
+    @cached_property
+    def children(self) -> dict[str, list[Node]]:
+        """Nodes of every group, by its path; of a hierarchy that is complete."""
+        found: dict[str, list[Node]] = {path: [] for path in self.nodes}
+        for path, node in self.nodes.items():
+            if path:
+                found.setdefault(node.parent, []).append(node)
+        return found
 
 
 def read_hierarchy(store: MetadataStore) -> Hierarchy:
@@ -167,8 +173,3 @@ def _parse(name: str, where: str, content: bytes) -> dict[str, Any]:
 
 def _join(*parts: str) -> str:
     return "/".join(part for part in parts if part)
-
-
-def wanted_of(nodes: Sequence[Node]) -> list[str]:
-    """Files that describe nodes, each once."""
-    return list(dict.fromkeys(file for node in nodes for file in node.files))

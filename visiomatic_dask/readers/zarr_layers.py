@@ -117,9 +117,9 @@ def _grouped_images(hierarchy: Hierarchy, node: Node, left: dict[str, StoredArra
     smaller than the one before along both y and x.
     """
     groups: dict[str, dict[str, StoredArray]] = {}
-    for child in hierarchy.children(node.path):
-        inside = {one.name: left[one.path] for one in hierarchy.children(child.path) if one.path in left}
-        if inside and not child.is_array:
+    for child in hierarchy.children[node.path]:
+        inside = {one.name: left[one.path] for one in hierarchy.children[child.path] if one.path in left}
+        if inside:
             groups[child.name] = inside
     variables = list(next(iter(groups.values()))) if groups else []
     if len(groups) < 2 or any(set(inside) != set(variables) for inside in groups.values()):

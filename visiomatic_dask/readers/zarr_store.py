@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from visiomatic_dask.cube import Source
+from visiomatic_dask.errors import UnreadableCube
 from visiomatic_dask.readers.folder_source import FolderSource, Stamp, stamp_of
-from visiomatic_dask.readers.remote_source import RemoteSource, ask, at_a_time, short, versions_of
+from visiomatic_dask.readers.remote_source import RemoteSource, ask, at_a_time, fresh, short, versions_of
 
 if TYPE_CHECKING:
     from zarr.abc.store import Store
+
+logger = logging.getLogger(__name__)
 
 _MOST_REMOTE_MEMBERS = 16
 """Objects of a URL that are looked at to tell versions apart: each look at each is a request."""
@@ -116,8 +120,16 @@ class RemoteMetadata:
         return {path: content for path, content in zip(there, contents, strict=True) if content is not None}
 
     def folders(self, path: str) -> list[str] | None:
-        """See `MetadataStore.folders`."""
-        found = ask(self.address, lambda fs, root: fs.ls(f"{root}/{path}" if path else root, detail=True))
+        """See `MetadataStore.folders`. Web servers and buckets that do not list may still be read."""
+
+        def question(fs: Any, root: str) -> list[dict[str, Any]]:
+            return list(fs.ls(f"{root}/{path}" if path else root, detail=True, **fresh(fs)))
+
+        try:
+            found = ask(self.address, question)
+        except UnreadableCube as error:
+            logger.info("%s cannot be listed: %s", path or "/", error)
+            found = None
         if found is None:
             return None
         names = (short(entry["name"]) for entry in found if entry["type"] == "directory")
