@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.contracts.reader_contract import ReaderContract, Source
 from tests.readers.zarr_stores import CASES, by_zarr
-from visiomatic_dask.cube import Reader
+from visiomatic_dask.cube import Reader, SourceFile
+from visiomatic_dask.errors import UnreadableCube
 from visiomatic_dask.readers import open_cube
 from visiomatic_dask.readers.oriented_reader import OrientedReader
 from visiomatic_dask.readers.shared_cache import CHUNKS as DECODED
@@ -55,3 +58,33 @@ class TestZarrReader(ReaderContract):
         os.truncate(chunk, chunk.stat().st_size - 3)
         DECODED.clear()
         return zarr_reader(path)
+
+
+@pytest.fixture(scope="module")
+def zipped(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Source]:
+    folder = tmp_path_factory.mktemp("zip")
+    found = {}
+    for case in CASES:
+        if case.id in ("v2-blosc", "v3-sharded"):
+            case.write(folder / case.id)
+            path = Path(shutil.make_archive(str(folder / f"{case.id}.zarr"), "zip", folder / case.id))
+            found[case.id] = Source(path, zarr_reader(path), by_zarr(folder / case.id, case))
+    return found
+
+
+class TestZippedZarr(ReaderContract):
+    """The same in a zip file, as `zarr.storage.ZipStore` reads it."""
+
+    @pytest.fixture(params=["v2-blosc", "v3-sharded"])
+    def source(self, request: pytest.FixtureRequest, zipped: dict[str, Source]) -> Source:
+        return zipped[request.param]
+
+    def reopen(self, source: Source, path: Path) -> Reader:
+        return zarr_reader(path)
+
+    def on_truncated(self, source: Source, path: Path) -> Reader:
+        os.truncate(path, path.stat().st_size - 30)
+        with pytest.raises(UnreadableCube, match="is damaged"):
+            open_cube(path)
+        assert isinstance(source.reader, ZarrReader)
+        return dataclasses.replace(source.reader, source=SourceFile.of(path), address=str(path))

@@ -1,4 +1,4 @@
-"""Zarr, version 2 and 3: folders and URLs that hold an array, or a hierarchy of them."""
+"""Zarr, version 2 and 3: folders, zip files and URLs that hold an array, or a hierarchy of them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,34 @@ from visiomatic_dask.readers.zarr_hierarchy import MARKERS, Hierarchy, read_hier
 from visiomatic_dask.readers.zarr_layers import MOST_LAYERS, Image, find_images, make_layers
 from visiomatic_dask.readers.zarr_store import MetadataStore, metadata_of
 
+_ZIP = b"PK\x03\x04"
+
 
 class ZarrFormat:
     """Zarr, as the registry sees it."""
 
     name = "Zarr"
-    description = "Zarr 2 and 3: arrays, groups, xarray datasets, OME-NGFF images and other pyramids"
+    description = (
+        "Zarr 2 and 3, in folders and zip files: arrays, groups, xarray datasets, OME-NGFF images and other pyramids"
+    )
 
     def matches(self, place: Place) -> bool:
-        """Whether a folder holds metadata of Zarr."""
-        return place.is_folder and any(place.has(name) for name in MARKERS)
+        """Whether a folder holds metadata of Zarr, or a zip file begins with them or says so by its name."""
+        if place.is_folder:
+            return any(place.has(name) for name in MARKERS)
+        return place.head.startswith(_ZIP) and (
+            place.name.endswith(".zarr.zip") or _first_in_zip(place.head).rpartition("/")[2] in MARKERS
+        )
 
     def open(self, place: Place, name: str) -> Cube:
         """Open what lies at a place; see `open_zarr`."""
         return open_zarr(str(place.path), name)
+
+
+def _first_in_zip(head: bytes) -> str:
+    """Name of the first file in a zip file (PKWARE's APPNOTE.TXT, section 4.3.7)."""
+    length = int.from_bytes(head[26:28], "little")
+    return head[30 : 30 + length].decode(errors="replace")
 
 
 def open_zarr(address: str, name: str) -> Cube:
@@ -35,7 +49,7 @@ def open_zarr(address: str, name: str) -> Cube:
     Parameters
     ----------
     address : str
-        Path of the folder, or a URL that fsspec knows.
+        Path of the folder or zip file, or a URL that fsspec knows.
     name : str
         What the cube is called.
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from visiomatic_dask.cube import Source
+from visiomatic_dask.cube import Source, SourceFile
 from visiomatic_dask.errors import UnreadableCube
 from visiomatic_dask.readers.folder_source import FolderSource, Stamp, stamp_of
 from visiomatic_dask.readers.remote_source import RemoteSource, ask, at_a_time, fresh, short, versions_of
@@ -147,13 +149,58 @@ class RemoteMetadata:
         return ask(self.address, lambda fs, root: bytes(fs.cat_file(f"{root}/{path}")))
 
 
+class ZipMetadata:
+    """Metadata in a zip file, whose own size and time tell its versions apart."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._source = SourceFile.of(path)
+        self.address = self._source.path
+        with self._opened() as file:
+            self._names = frozenset(file.namelist())
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self._source.name
+
+    def get(self, paths: Sequence[str]) -> dict[str, bytes]:
+        """See `MetadataStore.get`."""
+        with self._opened() as file:
+            try:
+                return {path: file.read(path) for path in paths if path in self._names}
+            except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+                raise UnreadableCube(f"{self.name} is damaged, or packed in an unusual way ({error})") from error
+
+    def folders(self, path: str) -> list[str]:
+        """See `MetadataStore.folders`."""
+        start = f"{path}/" if path else ""
+        below = (name[len(start) :] for name in self._names if name.startswith(start))
+        return sorted({name.partition("/")[0] for name in below if "/" in name and not name.startswith(".")})
+
+    def source(self, files: Iterable[str], folders: Iterable[str]) -> SourceFile:  # noqa: ARG002 - all are one file
+        """See `MetadataStore.source`."""
+        return self._source
+
+    def _opened(self) -> zipfile.ZipFile:
+        try:
+            return zipfile.ZipFile(self.address)
+        except zipfile.BadZipFile as error:
+            raise UnreadableCube(f"{self.name} is damaged: {error}") from error
+
+
 def metadata_of(address: str) -> MetadataStore:
-    """Look at a folder or a URL."""
-    return RemoteMetadata(address) if "://" in address else LocalMetadata(address)
+    """Look at a folder, a zip file or a URL."""
+    if "://" in address:
+        return RemoteMetadata(address)
+    return ZipMetadata(address) if os.path.isfile(address) else LocalMetadata(address)  # noqa: PTH113
 
 
 def open_store(address: str) -> Store:
-    """Open a folder or a URL as what zarr reads chunks from."""
-    from zarr.storage import FsspecStore, LocalStore  # importing zarr takes a quarter of a second
+    """Open a folder, a zip file or a URL as what zarr reads chunks from."""
+    from zarr.storage import FsspecStore, LocalStore, ZipStore  # importing zarr takes a quarter of a second
 
-    return FsspecStore.from_url(address, read_only=True) if "://" in address else LocalStore(address, read_only=True)
+    if "://" in address:
+        return FsspecStore.from_url(address, read_only=True)
+    if os.path.isfile(address):  # noqa: PTH113
+        return ZipStore(address, mode="r", read_only=True)
+    return LocalStore(address, read_only=True)
