@@ -26,6 +26,7 @@ from . import (
     troubles,
     unpacked,
     viewport,
+    zarr_tiles,
 )
 from .environment import environment
 from .figures import SHORT, Scale
@@ -50,6 +51,7 @@ SECTIONS = {
         mosaic,
         compressed,
         unpacked,
+        zarr_tiles,
     )
 }
 

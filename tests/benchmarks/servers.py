@@ -7,6 +7,8 @@
     cluster/processes/dask.yaml.
 ``visiomatic``
     VisiOmatic 3 with two workers.
+
+For Zarr there is titiler.xarray beside them, with two processes.
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ CACHE = ROOT / ".cache" / "bench"
 VERSION = "3.0.7"
 VENV = ROOT / ".cache" / "visiomatic3"
 PATIENCE = 120.0  # seconds for a server to answer at all
+TITILER_VERSION = "2.4.0"
+TITILER_VENV = ROOT / ".cache" / "titiler"
 WORKERS = 2
 OURS = ("ours", "ours-cluster")
 KINDS = (*OURS, "visiomatic")
@@ -143,6 +147,42 @@ def running(
         yield one
 
 
+_TITILER = """
+from fastapi import FastAPI
+from titiler.core.errors import DEFAULT_STATUS_CODES, add_exception_handlers
+from titiler.xarray.factory import TilerFactory
+
+app = FastAPI()
+app.include_router(TilerFactory().router)
+add_exception_handlers(app, DEFAULT_STATUS_CODES)
+"""
+
+
+@contextlib.contextmanager
+def running_titiler(data: Path, folder: Path) -> Iterator[Running]:
+    """Start titiler.xarray as its documentation does, behind uvicorn with two processes.
+
+    Parameters
+    ----------
+    data : Path
+        A Zarr hierarchy; it is served whatever is asked for.
+    folder : Path
+        For logs and the application; must not exist.
+    """
+    cache = folder / "cache"
+    cache.mkdir(parents=True)
+    (folder / "titiler_app.py").write_text(_TITILER)
+    port, began = _free_port(), time.monotonic()
+    command = [
+        str(install_titiler()), "titiler_app:app", "--app-dir", str(folder), "--host", "127.0.0.1",
+        "--port", str(port), "--workers", str(WORKERS), "--log-level", "warning",
+    ]  # fmt: skip
+    with _started(command, _environment(cache, ours=False), folder / "server.log") as server:
+        address = f"http://127.0.0.1:{port}"
+        _wait_for_answer(server, f"{address}/openapi.json", folder / "server.log")
+        yield Running(address, time.monotonic() - began, Tree(server.pid), {"titiler": server.pid}, cache)
+
+
 @contextlib.contextmanager
 def cluster_processes(file: Path, folder: Path, cache: Path, workers: int = WORKERS) -> Iterator[dict[str, int]]:
     """Run a scheduler and workers that keep to loopback, with the settings advised for clusters; give their pids.
@@ -206,6 +246,26 @@ def install_visiomatic() -> Path:
     ):
         if subprocess.run(step, check=False).returncode:
             raise MeasurementError(f"VisiOmatic could not be installed: {' '.join(step)}")
+    done.touch()
+    return command
+
+
+def install_titiler() -> Path:
+    """Uvicorn's command, in an environment with titiler.xarray."""
+    command = TITILER_VENV / "bin" / "uvicorn"
+    done = TITILER_VENV / f"installed-{TITILER_VERSION}"
+    if command.exists() and done.exists():
+        return command
+    print(f"installing titiler.xarray {TITILER_VERSION} in {TITILER_VENV}", file=sys.stderr)
+    for step in (
+        [sys.executable, "-m", "venv", "--clear", str(TITILER_VENV)],
+        [
+            str(TITILER_VENV / "bin" / "python"), "-m", "pip", "install", "--quiet",
+            f"titiler.xarray=={TITILER_VERSION}", "uvicorn[standard]",
+        ],
+    ):  # fmt: skip
+        if subprocess.run(step, check=False).returncode:
+            raise MeasurementError(f"titiler could not be installed: {' '.join(step)}")
     done.touch()
     return command
 

@@ -30,6 +30,7 @@ SECTIONS = {
     "mosaic",
     "compressed",
     "unpacked",
+    "zarr-tiles",
 }
 
 
