@@ -10,6 +10,8 @@ from typing import Literal
 
 from astropy import units as u
 
+from visiomatic_dask.cube.dates import date_text
+
 AxisKind = Literal["x", "y", "spectral", "stokes", "time", "other"]
 
 # FITS Paper III (Greisen et al. 2006, A&A 446, 747), table 1, and the older names that are still written.
@@ -81,6 +83,8 @@ class Axis:
         value = self.coordinates[index]
         if self.kind == "stokes":
             return STOKES_NAMES.get(round(value), f"{value:g}")
+        if self.kind == "time" and (date := date_text(value, self.unit)) is not None:
+            return date
         return _readable(value, self.unit, max(map(abs, self.coordinates)), self._step())
 
     def _step(self) -> float:
