@@ -25,6 +25,24 @@ def test_content_counts_not_the_name(tmp_path: Path) -> None:
     assert open_cube(path).layers[0].shape == (2, 3)
 
 
+@pytest.mark.parametrize(
+    ("content", "name", "reason"),
+    [
+        (b"\x89HDF\r\n\x1a\n" + bytes(100), "HDF5", "reading it failed"),
+        (b"CDF\x01" + bytes(2), "NetCDF", "its NetCDF header cannot be read"),
+        (b"CDF\x02" + b"\xff" * 100, "NetCDF", "its NetCDF header cannot be read"),
+    ],
+)
+def test_damaged_header_is_unreadable(tmp_path: Path, content: bytes, name: str, reason: str) -> None:
+    path = tmp_path / "cube"
+    path.write_bytes(content)
+    found = format_of(Place.look(path))
+    assert found is not None
+    assert found.name == name
+    with pytest.raises(UnreadableCube, match=rf"^cube: {reason}"):
+        open_cube(path)
+
+
 def test_name_is_the_callers(tmp_path: Path) -> None:
     path = tmp_path / "a.fits"
     path.write_bytes(PLAIN)
@@ -49,8 +67,7 @@ def test_name_is_the_callers(tmp_path: Path) -> None:
         (gzip.compress(b""), "with gzip, and there is nothing inside"),
         (bz2.compress(b""), "with bzip2, and there is nothing inside"),
         (b"BZhello", "its content is of no known format"),
-        (b"\x89HDF\r\n\x1a\n" + bytes(100), "HDF5 and NetCDF 4 cannot be read yet"),
-        (b"CDF\x01" + bytes(100), "NetCDF cannot be read yet"),
+        (b"CDF\x03" + bytes(100), "its content is of no known format"),
         (b"PK\x03\x04" + bytes(100), "it is a zip archive"),
         (b"hello", "its content is of no known format"),
         (b"SIMPLE", "its content is of no known format"),

@@ -10,8 +10,6 @@ _BY_HEAD = (
     (b"\x1f\x9d", "it is compressed with compress (.Z); unpack it first, or use gzip"),
     (b"\xfd7zXZ\x00", "it is compressed with xz; unpack it first, or use gzip"),
     (b"\x28\xb5\x2f\xfd", "it is compressed with Zstandard; unpack it first, or use gzip"),
-    (b"\x89HDF\r\n\x1a\n", "HDF5 and NetCDF 4 cannot be read yet"),
-    (b"CDF", "NetCDF cannot be read yet"),
     (b"PK\x03\x04", "it is a zip archive (as .npz files are); unpack it first"),
 )
 _UNKNOWN = "its content is of no known format"

@@ -15,6 +15,8 @@ from visiomatic_dask.readers.compression import Compression, compression_of, loo
 from visiomatic_dask.readers.envi import ENVIFormat
 from visiomatic_dask.readers.fits import FITSFormat
 from visiomatic_dask.readers.format import Format
+from visiomatic_dask.readers.hdf5 import HDF5Format
+from visiomatic_dask.readers.netcdf3 import NetCDFFormat
 from visiomatic_dask.readers.numpy_file import NumPyFormat
 from visiomatic_dask.readers.place import HEAD, Place, opened
 from visiomatic_dask.readers.refusals import why_inside_refused, why_refused
@@ -24,8 +26,14 @@ from visiomatic_dask.readers.zarr import ZarrFormat
 logger = logging.getLogger(__name__)
 
 ENTRY_POINTS = "visiomatic_dask.formats"
-_OWN: tuple[Format, ...] = (FITSFormat(), ZarrFormat(), NumPyFormat(), ENVIFormat())
-"""ENVI comes last: it is told by what lies beside a file."""
+_OWN: tuple[Format, ...] = (
+    FITSFormat(),
+    HDF5Format(),
+    NetCDFFormat(),
+    ZarrFormat(),
+    NumPyFormat(),
+    ENVIFormat(),  # last: it is told by what lies beside a file
+)
 
 
 @kept

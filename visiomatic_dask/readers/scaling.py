@@ -21,12 +21,15 @@ class Scaling:
         Physical value = scale × stored value + zero (FITS standard, equation 3).
     blank : int, float or None
         Stored value that means a missing one. It is masked before anything is scaled.
+    missing : tuple of float
+        More such values: NetCDF allows several.
     """
 
     stored: str
     scale: float = 1.0
     zero: float = 0.0
     blank: float | None = None
+    missing: tuple[float, ...] = ()
 
     @property
     def itemsize(self) -> int:
@@ -41,14 +44,18 @@ class Scaling:
         applies; else 8 and 16 bits become float32, 32 and 64 bits float64.
         """
         stored = np.dtype(self.stored)
-        if stored.kind == "f" or not (self._is_scaled or self.blank is not None):
+        if stored.kind == "f" or not (self._is_scaled or self._blanks):
             return stored.newbyteorder("=")
         return self._offset_convention or np.dtype(np.float32 if stored.itemsize <= 2 else np.float64)
 
     @property
     def text(self) -> str:
         """Canonical text."""
-        return f"{self.stored}:{self.scale!r}:{self.zero!r}:{self.blank!r}"
+        return f"{self.stored}:{self.scale!r}:{self.zero!r}:" + ":".join(map(repr, self._blanks or (None,)))
+
+    @property
+    def _blanks(self) -> tuple[float, ...]:
+        return self.missing if self.blank is None else (self.blank, *self.missing)
 
     @property
     def _is_scaled(self) -> bool:
@@ -60,7 +67,7 @@ class Scaling:
 
         FITS standard, table 11.
         """
-        if self.scale != 1 or self.blank is not None:
+        if self.scale != 1 or self._blanks:
             return None
         stored = np.dtype(self.stored)
         if stored.kind == "u" and stored.itemsize == 1 and self.zero == -128:
@@ -81,6 +88,6 @@ class Scaling:
         if self._is_scaled:
             values *= self.scale
             values += self.zero
-        if self.blank is not None:
-            values[stored == self.blank] = np.nan
+        for blank in self._blanks:
+            values[stored == blank] = np.nan
         return values
