@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from visiomatic_dask.cube import Window
+from visiomatic_dask.cube import PlaneStatistics, Window
 from visiomatic_dask.engine.requests import RegionRequest, TileRequest
 from visiomatic_dask.engine.tasks import sample_statistics, sampled_cut
 from visiomatic_dask.errors import TooLarge, Unavailable
@@ -135,6 +135,24 @@ def test_statistics_of_every_channel() -> None:
                 assert one.high == pytest.approx(100 * channel + 88, abs=2)
             cut = await renderer.measure.cut(layer, 3, "minmax")
             assert (cut.low, cut.high) == (300, 388)
+
+    on_cluster(use)
+
+
+def test_what_the_source_knows_is_not_read() -> None:
+    known = PlaneStatistics((-5.0, float("nan")), (1000.0, float("nan")), (40.0, float("nan")))
+    layer = replace(layer_of(_counted((2, 100, 100), "known")), statistics=known)
+
+    async def use(client: Any, _: Any) -> None:
+        async with renderer_of(client) as renderer:
+            COUNTS.clear()
+            assert await renderer.measure.cut(layer, 0, "minmax") == Cut(-5, 1000)
+            assert not COUNTS
+            assert await renderer.measure.cut(layer, 1, "minmax") == Cut(100, 188)  # nothing is known of it
+            assert COUNTS
+            first, second = await renderer.measure.backgrounds(layer)
+            assert (first.low, first.high, first.mean) == (-5, 1000, 40)
+            assert (second.low, second.high) == (100, 188)
 
     on_cluster(use)
 

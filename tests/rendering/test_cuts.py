@@ -12,8 +12,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
+from visiomatic_dask.cube import PlaneStatistics
 from visiomatic_dask.errors import InvalidRequest
-from visiomatic_dask.rendering import Background, Cut, background, interpolate_backgrounds, sample_cut
+from visiomatic_dask.rendering import (
+    Background,
+    Cut,
+    background,
+    interpolate_backgrounds,
+    known_backgrounds,
+    known_range_cut,
+    sample_cut,
+)
 
 METHODS = ["mad", "minmax", "zscale", "99.5", "90", "100"]
 SAMPLES = hnp.arrays(np.float32, st.integers(0, 300), elements=st.floats(width=32), fill=st.floats(-1, 1, width=32))
@@ -128,3 +137,17 @@ def test_interpolated_backgrounds() -> None:
     assert [one.high for one in filled] == pytest.approx([100, 100, 200, 300, 400, 400])
     assert filled[1] == found[1]
     assert filled[4] == found[4]
+
+
+def test_what_a_source_knows_of_its_planes_counts_more_than_a_sample() -> None:
+    nan = float("nan")
+    known = PlaneStatistics((-7.0, nan, 5.0), (1e4, nan, 5.0), (0.5, nan, 5.0))
+    sampled = [Background(1.0, 0.25, 0.0, 50.0, 2.0)] * 3
+    first, second, third = known_backgrounds(sampled, known)
+    assert first == Background(1.0, 0.25, -7.0, 1e4, 0.5)
+    assert first.cut == Cut(0.5, 101.0)
+    assert second == sampled[1]
+    assert (third.low, third.high, third.mean) == (5.0, 5.0, 5.0)
+    assert known_range_cut(known, 0) == Cut(-7.0, 1e4)
+    assert known_range_cut(known, 1) is None
+    assert known_range_cut(known, 2) == Cut(5.0, 6.0)

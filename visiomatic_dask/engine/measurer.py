@@ -11,7 +11,7 @@ from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine import tasks
 from visiomatic_dask.engine.task_runner import TaskRunner
 from visiomatic_dask.errors import TooLarge
-from visiomatic_dask.rendering import Background, Cut, interpolate_backgrounds
+from visiomatic_dask.rendering import Background, Cut, interpolate_backgrounds, known_backgrounds, known_range_cut
 
 
 class Measurer:
@@ -32,15 +32,23 @@ class Measurer:
     async def backgrounds(self, layer: Layer) -> list[Background]:
         """Estimate the background of every channel from a bounded sample.
 
-        Channels that were not sampled are interpolated.
+        Channels that were not sampled are interpolated. What the source has written down of them counts more.
         """
         limit, most = self._settings.sample_limit, self._settings.sample_channels
         key = _key("statistics", layer, limit, most)
         found = await self._runner.run(tasks.sample_statistics, layer.reader, layer.channels, limit, most, key=key)
-        return interpolate_backgrounds(found, layer.channels)
+        backgrounds = interpolate_backgrounds(found, layer.channels)
+        return backgrounds if layer.statistics is None else known_backgrounds(backgrounds, layer.statistics)
 
     async def cut(self, layer: Layer, channel: int, method: str) -> Cut:
-        """Find cuts of one channel by a named method; see `visiomatic_dask.rendering.sample_cut`."""
+        """Find cuts of one channel by a named method; see `visiomatic_dask.rendering.sample_cut`.
+
+        Where the source has written down the range, ``minmax`` is exact, and nothing is read.
+        """
+        if method == "minmax" and layer.statistics is not None:
+            known = known_range_cut(layer.statistics, channel)
+            if known is not None:
+                return known
         limit = self._settings.sample_limit
         key = _key("cuts", layer, channel, method, limit)
         cut: Cut = await self._runner.run(tasks.sampled_cut, layer.reader, channel, method, limit, key=key)

@@ -5,7 +5,14 @@ NumPy and Numba only: no I/O, no Dask.
 
 from visiomatic_dask.rendering.canvas import Canvas
 from visiomatic_dask.rendering.colormaps import check_colormap, colormap_names
-from visiomatic_dask.rendering.cuts import Background, background, interpolate_backgrounds, sample_cut
+from visiomatic_dask.rendering.cuts import (
+    Background,
+    background,
+    interpolate_backgrounds,
+    known_backgrounds,
+    known_range_cut,
+    sample_cut,
+)
 from visiomatic_dask.rendering.encoding import encode
 from visiomatic_dask.rendering.mixing import add_channel
 from visiomatic_dask.rendering.render import LookTables, TableCache, render_mix, render_plane
@@ -29,6 +36,8 @@ __all__ = [
     "colormap_names",
     "encode",
     "interpolate_backgrounds",
+    "known_backgrounds",
+    "known_range_cut",
     "render_mix",
     "render_plane",
     "sample_cut",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from visiomatic_dask.cube import PlaneStatistics
 from visiomatic_dask.errors import InvalidRequest
 from visiomatic_dask.rendering.style import Cut
 
@@ -93,6 +96,29 @@ def interpolate_backgrounds(found: dict[int, Background], count: int) -> list[Ba
     rows = np.array([dataclasses.astuple(found[c]) for c in channels])
     columns = [np.interp(np.arange(count), channels, column) for column in rows.T]
     return [Background(*map(float, row)) for row in zip(*columns, strict=True)]
+
+
+def known_backgrounds(backgrounds: Sequence[Background], known: PlaneStatistics) -> list[Background]:
+    """Put the range and the mean that a source has written down in the place of those of samples.
+
+    Parameters
+    ----------
+    backgrounds : sequence of Background
+        One for every channel.
+    known : PlaneStatistics
+        Of the same channels; those without finite values stay as they are.
+    """
+    rows = zip(backgrounds, known.minimum, known.maximum, known.mean, strict=True)
+    return [
+        dataclasses.replace(one, low=low, high=high, mean=mean) if all(map(math.isfinite, (low, high, mean))) else one
+        for one, low, high, mean in rows
+    ]
+
+
+def known_range_cut(known: PlaneStatistics, channel: int) -> Cut | None:
+    """Return the cut ``minmax`` of a channel, exactly, without its pixels; None where its range is not known."""
+    low, high = known.minimum[channel], known.maximum[channel]
+    return _safe_cut(low, high) if math.isfinite(low) and math.isfinite(high) else None
 
 
 def sample_cut(sample: NDArray[np.float32], method: str) -> Cut:
