@@ -23,8 +23,8 @@ from visiomatic_dask.readers.oriented_reader import oriented
 _X_NAMES = ("x", "lon", "longitude", "long", "glon", "ra", "col", "column", "columns", "sample", "samples", "easting")
 _Y_NAMES = ("y", "lat", "latitude", "glat", "dec", "row", "rows", "line", "lines", "northing")
 _SPECTRAL_NAMES = ("band", "bands", "channel", "channels", "c", "wavelength", "wave", "frequency", "freq", "velocity")
-_VERTICAL_NAMES = ("z", "depth", "height", "altitude", "elevation", "lev", "level", "plev", "pressure")
 _TIME_NAMES = ("time", "t", "date", "day")
+_VERTICAL_NAMES = ("z", "depth", "height", "altitude", "lev", "level", "elevation")
 _EVEN = 1e-3
 """Largest deviation from even spacing, in pixels."""
 
@@ -137,8 +137,8 @@ def _kind(dim: Dim, axis: int, y: int, x: int) -> AxisKind:
         return "time"
     if name == "stokes":
         return "stokes"
-    if name in _VERTICAL_NAMES or str(dim.attributes.get("axis", "")).upper() == "Z" or "positive" in dim.attributes:
-        return "other"  # its unit is a length, but no wavelength
+    if name in _VERTICAL_NAMES or str(dim.attributes.get("axis", "")).upper() == "Z":
+        return "other"  # in metres or micrometres, which else would make it one of wavelengths
     return "spectral" if name in _SPECTRAL_NAMES else kind_and_name("", dim.unit, axis)[0]
 
 
