@@ -71,7 +71,9 @@ class IdiaReader:
 
     def prefers_rotated(self, window: Window) -> bool:
         """Whether a window takes less than half the effort from the rotated dataset: turning it takes some, too."""
-        turned = self.rotated.inner_window(window)
+        back = [self.rotated.order.index(axis) for axis in range(len(self.shape))]
+        start, stop, step = (tuple(one[axis] for axis in back) for one in (window.start, window.stop, window.step))
+        turned = Window(start, stop, step)
         return 2 * effort(self.rotated.inner, turned) < effort(self.main, window)
 
 
