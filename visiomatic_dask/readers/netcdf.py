@@ -148,4 +148,5 @@ class _Dims:
         if self._left < 0 or variable.problem is not None:
             return None
         scaling, _ = cf_scaling(variable.stored, variable.attributes)
-        return scaling.physical(variable.values().view(scaling.stored)).astype(np.float64)
+        with np.errstate(invalid="ignore"):  # a signalling NaN of damaged coordinates
+            return scaling.physical(variable.values().view(scaling.stored)).astype(np.float64)
