@@ -202,6 +202,19 @@ def test_refused_with_the_reason(tmp_path: Path, name: str) -> None:
     assert str(tmp_path) not in str(caught.value)
 
 
+def test_groups_in_circles_are_walked_once(tmp_path: Path) -> None:
+    path = tmp_path / "circle.hdf5"
+    with h5py.File(path, "w") as file:
+        first, second = file.create_group("a"), file.create_group("b")
+        for index in range(4):
+            first[f"to{index}"], second[f"to{index}"], first[f"self{index}"] = second, first, first
+        first["root"] = file["/"]
+        second["data"] = np.zeros(3)
+        second["again"] = second["data"]
+    with pytest.raises(UnsupportedFormat, match=r"it is HDF5 that holds /b/again \(3,\) float64, neither"):
+        open_cube(path)
+
+
 def test_filter_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = tmp_path / "sz.hdf5"
     write(path, pixels((8, 8)), chunks=(4, 4), compression="lzf")

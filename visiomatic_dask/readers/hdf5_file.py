@@ -96,14 +96,20 @@ def is_group(found: Any) -> TypeGuard[Any]:
     return isinstance(found, h5py.Group)
 
 
-def datasets(group: Any) -> Iterator[Any]:
-    """Walk through all datasets of a file, in the order in which they were made where the file knows it."""
-    for name in group:
-        found = member(group, name)
-        if is_dataset(found):
-            yield found
-        elif is_group(found) and found.name.count("/") <= 16:
-            yield from datasets(found)
+def datasets(file: Any) -> Iterator[Any]:
+    """Walk through all datasets of a file, each once, in the order in which they were made where the file knows it."""
+    waiting, seen = [file], {file["/"].id}
+    while waiting:
+        group = waiting.pop()
+        for name in group:
+            found = member(group, name)
+            if found is None or found.id in seen:  # hard links can make circles
+                continue
+            seen.add(found.id)
+            if is_dataset(found):
+                yield found
+            elif is_group(found):
+                waiting.append(found)
 
 
 def attributes(found: Any) -> dict[str, Any]:
