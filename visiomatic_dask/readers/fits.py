@@ -7,19 +7,17 @@ from typing import Any
 
 from astropy.io import fits
 
-from visiomatic_dask.cube import ByteSource, Cube, LayerWCS, Reader
+from visiomatic_dask.cube import ByteSource, Cube, Reader
 from visiomatic_dask.cube.axes import unique_names
 from visiomatic_dask.cube.cube import Layer
 from visiomatic_dask.errors import UnreadableCube, UnsupportedFormat
-from visiomatic_dask.readers.fits_axes import describe_axes, plane_order, text
 from visiomatic_dask.readers.fits_header import BUFFER, HDU, json_header, read_hdus
+from visiomatic_dask.readers.fits_layer import fits_layer
 from visiomatic_dask.readers.layer_roles import default_first
 from visiomatic_dask.readers.mosaic import with_mosaic
-from visiomatic_dask.readers.oriented_reader import oriented
 from visiomatic_dask.readers.place import Place, opened
 from visiomatic_dask.readers.raw_reader import RawReader
 from visiomatic_dask.readers.scaling import Scaling
-from visiomatic_dask.readers.wcs_keywords import renumbered
 
 _STORED = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 
@@ -86,23 +84,7 @@ def _layer(hdu: HDU, source: ByteSource, layer_name: str, cube_name: str) -> Lay
     scale, zero = _number(header, "BSCALE", 1, notes), _number(header, "BZERO", 0, notes)
     scaling = Scaling(_STORED[bitpix], scale, zero, blank)
     reader = _reader(hdu, source, scaling, cube_name)
-    wcs = LayerWCS.from_header(header)
-    order = plane_order(header, hdu.shape, wcs)
-    placed = oriented(reader, order)
-    in_order = header
-    if placed is not reader:
-        in_order = renumbered(header, [len(order) - axis for axis in reversed(order)])
-        wcs = LayerWCS.from_header(in_order)
-    return Layer(
-        name=layer_name,
-        reader=placed,
-        axes=describe_axes(in_order, placed.shape, wcs),
-        unit=text(header, "BUNIT"),
-        header=hdu.cards.values if placed is reader else json_header(in_order),
-        header_text=hdu.cards.text,
-        wcs=wcs,
-        warnings=(*notes, *wcs.warnings),
-    )
+    return fits_layer(layer_name, reader, header, notes, cards=hdu.cards)
 
 
 def _reader(hdu: HDU, source: ByteSource, scaling: Scaling, cube_name: str) -> Reader:

@@ -16,10 +16,9 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from visiomatic_dask.cube import ByteSource, Layer, LayerLevel, LayerWCS, PlaneStatistics, Reader
+from visiomatic_dask.cube import ByteSource, Layer, LayerLevel, PlaneStatistics, Reader
 from visiomatic_dask.errors import UnsupportedFormat
-from visiomatic_dask.readers.fits import _axes as describe_axes
-from visiomatic_dask.readers.fits_header import json_header
+from visiomatic_dask.readers.fits_layer import fits_layer
 from visiomatic_dask.readers.hdf5_file import attributes, is_dataset, member, stored_dtype, why_no_pixels
 from visiomatic_dask.readers.hdf5_reader import dataset_reader
 from visiomatic_dask.readers.idia_reader import IdiaReader
@@ -63,19 +62,10 @@ def idia_layer(group: Any, source: ByteSource, name: str) -> Layer:
         raise UnsupportedFormat(f"{name}: {data.name[1:]} {problem}")
     notes: list[str] = []
     header = _header(group, data, notes)
-    wcs = LayerWCS.from_header(header)
-    return Layer(
-        name="DATA" if group.name == "/0" else data.name[1:],
-        reader=_reader(group, data, source, notes),
-        axes=describe_axes(header, data.shape, wcs),
-        unit=str(header.get("BUNIT", "")).strip(),
-        header=json_header(header),
-        header_text=header.tostring(sep="", endcard=True, padding=False),
-        wcs=wcs,
-        levels=tuple(_levels(group, data, source, notes)),
-        statistics=_statistics(group, data, notes),
-        warnings=(*notes, *wcs.warnings),
-    )
+    reader, levels = _reader(group, data, source, notes), _levels(group, data, source, notes)
+    statistics = _statistics(group, data, notes)
+    layer_name = "DATA" if group.name == "/0" else data.name[1:]
+    return fits_layer(layer_name, reader, header, notes, levels=levels, statistics=statistics)
 
 
 def _plain_reader(source: ByteSource, dataset: Any) -> Reader:
