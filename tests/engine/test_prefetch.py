@@ -82,6 +82,24 @@ def test_around_a_mix() -> None:
     assert [(one.row, one.column, one.style) for one in next_tiles(view, PLANNER)] == [(4, 0, style)]
 
 
+def test_the_next_brick_is_read_while_one_steps_through_a_deep_one() -> None:
+    layer = layer_of(MadeUp((40, 400, 400)))  # bricks of 13 whole planes
+    planner = Planner(load_settings())
+    keys = [planner.plan(TileRequest(layer, 0, 0, 0, Style(Mono(c, Cut(0, 90)), PNG)), 1).brick.key for c in range(40)]
+    assert keys[12] != keys[13]
+
+    async def use(client: Any, _: Any) -> None:
+        async with renderer_of(client) as renderer:
+            for channel in (3, 4):
+                await renderer.tile(TileRequest(layer, 0, 0, 0, Style(Mono(channel, Cut(0, 90)), PNG)), "someone")
+            await asyncio.sleep(0.3)
+            assert await bricks_of(client) == [keys[3]]
+            await renderer.tile(TileRequest(layer, 0, 0, 0, Style(Mono(5, Cut(0, 90)), PNG)), "someone")
+            assert set(await settled(client, 3)) == {keys[3], keys[13], keys[26]}
+
+    on_cluster(use)
+
+
 async def settled(client: Any, count: int) -> list[str]:
     async with asyncio.timeout(10):
         while len(await bricks_of(client)) < count:

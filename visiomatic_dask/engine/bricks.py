@@ -54,6 +54,11 @@ class BrickRecipe(Protocol):
         """What the preferred worker is chosen by."""
         ...
 
+    @property
+    def is_deep(self) -> bool:
+        """Whether it holds several channels that one can step through."""
+        ...
+
     def part(self, box: Box, plane: int) -> BrickRecipe:
         """Recipe of a rectangle of one plane (counted from the brick's first): what a single tile needs."""
         ...
@@ -121,6 +126,11 @@ class PlaneBrick:
             return cost
         return min(cost, len(list(storage.blocks(self.planes))) * self.preview_read)
 
+    @property
+    def is_deep(self) -> bool:
+        """Whether it holds several channels."""
+        return self.planes[1] - self.planes[0] > 1
+
     def part(self, box: Box, plane: int) -> PlaneBrick:
         """Recipe of a rectangle of one plane."""
         first = self.planes[0] + plane
@@ -157,6 +167,7 @@ class MixBrick:
     stripe: int = 0
 
     prefix = _MIX_PREFIX
+    is_deep = False
 
     @property
     def text(self) -> str:

@@ -72,6 +72,20 @@ class View:
             self.channels.append(content.channel)
             self.stepped = now
 
+    def is_step(self, request: TileRequest) -> bool:
+        """Whether a tile shows another channel, at the level that is looked at."""
+        content, last = request.style.content, self.request
+        return (
+            isinstance(content, Mono)
+            and len(self.channels) > 0
+            and self.channels[-1] != content.channel
+            and (last.layer.reader.token, last.level) == (request.layer.reader.token, request.level)
+        )
+
+    def stays(self, now: float) -> None:
+        """Note that what came into view is still there."""
+        self.boxes = deque((now, box) for box in dict.fromkeys(box for _, box in self.boxes))
+
     @property
     def step(self) -> int:
         """Channels from one to the next, if the last three were as far apart; else 0."""
@@ -153,7 +167,6 @@ class Prefetcher:
         """Note that a viewer asks for the first tile of a brick, and look ahead when the view has settled."""
         if not self._limit or plan.preview:
             return
-        loop = asyncio.get_running_loop()
         view = self._views.get(viewer)
         if view is None:
             view = self._views[viewer] = View(request)
@@ -163,6 +176,19 @@ class Prefetcher:
             # What was expected has not come: at once, for what has come instead is being waited for.
             keeper.ahead((), view.ahead)
             view.ahead = set()
+        self._saw(viewer, view, request, plan, keeper, workers)
+
+    def stepped(self, viewer: str, request: TileRequest, plan: TilePlan, keeper: BrickKeeper, workers: int) -> None:
+        """Note that a viewer asks for a tile of a brick that is there already: a step, if it shows another channel."""
+        view = self._views.get(viewer)
+        if view is not None and view.is_step(request):
+            view.stays(asyncio.get_running_loop().time())
+            self._saw(viewer, view, request, plan, keeper, workers)
+
+    def _saw(
+        self, viewer: str, view: View, request: TileRequest, plan: TilePlan, keeper: BrickKeeper, workers: int
+    ) -> None:
+        loop = asyncio.get_running_loop()
         view.saw(request, plan.brick.recipe.box, loop.time())
         if viewer not in self._looking:
             self._looking.add(viewer)

@@ -130,6 +130,8 @@ class Renderer:
         try:
             if dispatcher.keeper.is_news(plan.brick):
                 self._prefetcher.saw(viewer, request, plan, dispatcher.keeper, workers)
+            elif plan.brick.recipe.is_deep:
+                self._prefetcher.stepped(viewer, request, plan, dispatcher.keeper, workers)
             answer = await dispatcher.ask(plan, plan.job(request.style), viewer)
             return Picture(answer.data, plan.preview, answer.timing)
         except TimeoutError as error:
