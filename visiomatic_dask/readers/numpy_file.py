@@ -1,4 +1,7 @@
-"""NumPy files: arrays of two to five axes, of which one may be spectral, first or last."""
+"""NumPy files: arrays of two to five axes, of which one may be spectral, first or last.
+
+An array in Fortran order is taken as it lies in the file, with its axes, which have names, the other way round.
+"""
 
 from __future__ import annotations
 
