@@ -17,6 +17,7 @@ from astropy.io import fits
 
 from visiomatic_dask.server.browse import Browser, PageRequest
 from visiomatic_dask.server.names import DataRoots
+from visiomatic_dask.server.serve import spare_what_stays
 
 from .figures import Bar, Column, Measured, Row, Scale, Section, medians, percentile
 from .servers import CACHE
@@ -48,6 +49,7 @@ def run(scale: Scale) -> Measured:
     folder = Path(tempfile.mkdtemp(prefix="browsing-", dir=CACHE))
     try:
         _fill(folder, files)
+        spare_what_stays()  # as a server does
         runs = []
         for number in range(min(3, scale.runs)):
             print(f"browsing, {files} files, run {number + 1}", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Hashable, Iterator
@@ -59,8 +60,8 @@ class Details:
 
     Attributes
     ----------
-    layers : tuple of dict
-        Name, shape, dtype and unit of each.
+    layers : str
+        Name, shape, dtype and unit of each, as JSON: thousands are kept, which the garbage collector need not walk.
     error : str or None
         Why it cannot be opened.
     source : Source or None
@@ -69,7 +70,7 @@ class Details:
         Tells the version of its folder.
     """
 
-    layers: tuple[dict[str, Any], ...]
+    layers: str
     error: str | None
     source: Source | None
     stamp: Hashable
@@ -148,7 +149,7 @@ def described(item: Item, headline: Headline, details: Details | None) -> dict[s
         "modified": None if headline.changed is None else _iso(headline.changed),
     }
     if details is not None:
-        entry["layers"] = list(details.layers)
+        entry["layers"] = json.loads(details.layers)
     error = headline.error if details is None else details.error
     return entry if error is None else entry | {"error": error}
 
@@ -174,11 +175,12 @@ def _opened(item: Item, stamp: Hashable) -> Details:
     try:
         cube = open_cube(item.path, name=item.name)
     except VisiomaticError as error:
-        return Details((), error.message, None, stamp)
+        return Details("[]", error.message, None, stamp)
     except Exception:  # the format may be somebody else's: one bad file must not hide a folder
         logger.exception("%s cannot be opened", item.name)
-        return Details((), "it cannot be opened: its reader failed, and the server's log says how", None, stamp)
-    return Details(tuple(_layer(one) for one in cube.layers[:_MOST_LAYERS]), None, cube.source, stamp)
+        return Details("[]", "it cannot be opened: its reader failed, and the server's log says how", None, stamp)
+    layers = json.dumps([_layer(one) for one in cube.layers[:_MOST_LAYERS]])
+    return Details(layers, None, cube.source, stamp)
 
 
 def _holds(details: Details, stamp: Hashable) -> bool:

@@ -153,13 +153,17 @@ def stop_signals() -> asyncio.Event:
     return stop
 
 
+def spare_what_stays() -> None:
+    """Have the garbage collector leave alone what is alive now, and stays so, while tiles go by."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER, 20, 20)
+
+
 async def serve(options: ServeOptions, settings: Settings, ready: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM; `ready` is called with the URL once requests are answered."""
     stop = stop_signals()
     async with running_server(options, settings) as url:
-        # What is alive now stays alive: the collector need not walk through it again and again while tiles go by.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(_COLLECT_AFTER, 20, 20)
+        spare_what_stays()
         ready(url)
         await stop.wait()
