@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.readers.zarr_stores import CASES
@@ -46,10 +48,12 @@ def dataset() -> xr.Dataset:
     rng = np.random.default_rng(1)
     temperature = rng.integers(2000, 3000, (4, 6, 9)).astype("f8") / 10
     temperature[0, 0, :2] = np.nan
+    pressure = rng.normal(size=(4, 6, 9)).astype("f4")
+    pressure[1, 2, 3] = np.nan
     return xr.Dataset(
         {
             "temperature": (("time", "lat", "lon"), temperature, {"units": "K", "long_name": "of the air"}),
-            "pressure": (("time", "lat", "lon"), rng.normal(size=(4, 6, 9)).astype("f4"), {"units": "hPa"}),
+            "pressure": (("time", "lat", "lon"), pressure, {"units": "hPa"}),
             "lat_bnds": (("lat", "bnds"), np.zeros((6, 2))),
             "station": (("time",), np.array(["a", "b", "c", "d"], dtype="U1")),
             "mask": (("lat", "lon"), np.arange(54).reshape(6, 9).astype("u1")),
@@ -85,6 +89,7 @@ def test_xarray_dataset(tmp_path: Path, version: int, consolidated: bool) -> Non
             np.testing.assert_allclose(pixels(layer), expected[layer.name].to_numpy()[..., ::-1, :], rtol=1e-6)
     temperature = cube.layer("temperature")
     assert np.isnan(pixels(temperature)).sum() == 2
+    assert np.isnan(pixels(cube.layer("pressure"))).sum() == 1
     assert temperature.unit == "K"
     assert [(axis.name, axis.kind) for axis in temperature.axes] == [("time", "time"), ("lat", "y"), ("lon", "x")]
     assert temperature.axes[0].coordinates == (0.0, 6.0, 12.0, 18.0)
@@ -429,6 +434,87 @@ def test_large_hierarchies_are_bounded(tmp_path: Path) -> None:
     assert len(cube.layers) == MOST_LAYERS
     assert "of which the first are looked at" in cube.layers[0].warnings[0]
     assert f"of which {MOST_LAYERS} are shown" in cube.layers[0].warnings[1]
+
+
+def test_nothing_outside_is_looked_at(tmp_path: Path) -> None:
+    """Neither by links nor by what metadata say: what a server may show is what lies below its roots."""
+    zarr.create_group(tmp_path / "secret").create_array("0", data=image((1, 1, 4, 4)))
+    path = tmp_path / "a.zarr"
+    group = zarr.create_group(path, attributes={"ome": {"multiscales": [multiscale(1, paths="../secret/{}")]}})
+    (path / "link").symlink_to(tmp_path / "secret")
+    assert "only groups" in refusal(path)
+    group.create_array("inside", data=image((4, 4)))
+    (path / "inner").symlink_to(path / "inside")
+    (path / "loop").symlink_to(path)
+    assert [layer.name for layer in open_cube(path).layers] == ["inner", "inside"]
+
+
+def test_damaged_chunk_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    zarr.create_group(path).create_array("b/data", data=image((4, 4)), chunks=(2, 2))
+    (layer,) = open_cube(path).layers
+    (path / "b/data/c/0/1").write_bytes(b"no zstd at all")
+    good = layer.reader.read(Window((0, 0), (2, 4)))
+    np.testing.assert_array_equal(good, image((4, 4))[:1:-1])
+    with pytest.raises(UnreadableCube, match=r"^a\.zarr: chunks of array b/data cannot be read or decoded"):
+        pixels(layer)
+
+
+KEYS = [
+    "ome",
+    "multiscales",
+    "datasets",
+    "path",
+    "axes",
+    "name",
+    "type",
+    "unit",
+    "omero",
+    "channels",
+    "label",
+    "plate",
+    "wells",
+    "labels",
+    "scale",
+    "translation",
+    "bounds",
+    "coordinateTransformations",
+    "_ARRAY_DIMENSIONS",
+    "scale_factor",
+    "_FillValue",
+    "missing_value",
+    "units",
+    "coordinates",
+    "axis",
+    "id",
+]
+LEAVES = st.none() | st.booleans() | st.integers(-3, 3) | st.floats() | st.sampled_from(["", "0", "x", "../..", "time"])
+JSON = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=6),
+    max_leaves=12,
+)
+GROUPS = st.dictionaries(st.sampled_from(["ome", "multiscales", "plate", "omero"]), JSON)
+
+
+@given(group=GROUPS, array=JSON, data=st.data())
+def test_whatever_the_metadata_say(
+    tmp_path_factory: pytest.TempPathFactory, group: Any, array: Any, data: st.DataObject
+) -> None:
+    """It opens, or there is one sentence."""
+    path = tmp_path_factory.mktemp("any") / "a.zarr"
+    zarr.create_group(path, zarr_format=2).create_array("0", data=image((2, 4, 4)))
+    (path / ".zattrs").write_text(json.dumps(group))
+    (path / "0" / ".zattrs").write_text(json.dumps(array if isinstance(array, dict) else {"units": array}))
+    document = json.loads((path / "0" / ".zarray").read_text())
+    key = data.draw(st.sampled_from([*document, "none"]))
+    (path / "0" / ".zarray").write_text(json.dumps({**document, key: data.draw(JSON)}))
+    said = ""
+    try:
+        assert open_cube(path).layers[0].reader.shape[-1] > 0
+    except UnreadableCube as error:
+        said = str(error)
+    assert str(path.parent) not in said
 
 
 def test_metadata_do_not_say_where_they_lie(tmp_path: Path) -> None:

@@ -63,14 +63,22 @@ def multiscales(attributes: Mapping[str, Any]) -> list[Multiscale]:
 
 
 def child_paths(attributes: Mapping[str, Any]) -> list[str]:
-    """Return what a group's own metadata say lies in it, every folder on the way: for stores that cannot be listed."""
+    """Return what a group's own metadata say lies in it, every folder on the way: for stores that cannot be listed.
+
+    Paths that would lead out of the group are left out.
+    """
     ome = _ome(attributes)
     paths = [dataset.path for image in multiscales(attributes) for dataset in image.datasets]
     labels = ome.get("labels")
     paths += [one for one in labels if isinstance(one, str)] if isinstance(labels, list) else []
     paths += ["labels"] if multiscales(attributes) else []
-    parts = [[part for part in path.split("/") if part] for path in paths]
+    parts = [[part for part in path.split("/") if part] for path in paths if is_below(path)]
     return list(dict.fromkeys("/".join(part[:depth]) for part in parts for depth in range(1, len(part) + 1)))
+
+
+def is_below(path: str) -> bool:
+    """Whether a path that somebody wrote into metadata stays where it is relative to."""
+    return not {".", ".."}.intersection(path.split("/")) and "\0" not in path
 
 
 def channel_names(attributes: Mapping[str, Any]) -> list[str]:
@@ -88,8 +96,8 @@ def plate_size(attributes: Mapping[str, Any]) -> tuple[int, str] | None:
     if not isinstance(plate, dict):
         return None
     wells = plate.get("wells")
-    wells = [str(one["path"]) for one in wells if isinstance(one, dict) and "path" in one] if wells else []
-    return len(wells), wells[0] if wells else ""
+    paths = [str(one.get("path")) for one in wells if isinstance(one, dict)] if isinstance(wells, list) else []
+    return len(paths), paths[0] if paths else "A/1"
 
 
 def _ome(attributes: Mapping[str, Any]) -> Mapping[str, Any]:

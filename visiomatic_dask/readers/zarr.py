@@ -129,8 +129,8 @@ def _refusal(
     held = []
     for path, node in sorted(hierarchy.nodes.items()):
         if node.is_array:
-            shape: object = " × ".join(map(str, node.document.get("shape", ()))) or "a single value"
-            held.append(f"{path or 'an array'} ({problems.get(path, shape)})")
+            shape: object = problems.get(path) or " × ".join(map(str, node.document["shape"])) or "a single value"
+            held.append(f"{path or 'an array'} ({shape})")
     listed = ", ".join(held[:5]) + (f" and {len(held) - 5} more" if len(held) > 5 else "")
     notes = "".join(f"; {note}" for note in hierarchy.notes)
     return UnsupportedFormat(

@@ -130,24 +130,30 @@ def _missing_codec(document: dict[str, Any]) -> str | None:
     import numcodecs
     from zarr.registry import get_codec_class
 
-    found = [document.get("compressor"), *(document.get("filters") or ())]
-    for one in found:
-        if isinstance(one, dict) and "id" in one:
+    filters = document.get("filters")
+    for one in (document.get("compressor"), *(filters if isinstance(filters, list) else ())):
+        name = one.get("id") if isinstance(one, dict) else None
+        if isinstance(name, str):
             try:
-                numcodecs.get_codec(dict(one))
-            except ValueError:  # of numcodecs: unknown, or unknown settings
-                return str(one["id"])
-    codecs = [one for one in document.get("codecs") or () if isinstance(one, dict)]
+                numcodecs.get_codec({"id": name})
+            except ValueError:  # it is not known
+                return name
+            except TypeError:
+                continue  # it is, and cannot do without settings
+    codecs = _dicts(document.get("codecs"))
     while codecs:
         one = codecs.pop(0)
         configuration = one.get("configuration")
-        if isinstance(configuration, dict):
-            codecs.extend(inner for inner in configuration.get("codecs") or () if isinstance(inner, dict))
+        codecs.extend(_dicts(configuration.get("codecs")) if isinstance(configuration, dict) else ())
         try:
             get_codec_class(str(one.get("name")))
         except KeyError:
             return str(one.get("name"))
     return None
+
+
+def _dicts(found: Any) -> list[dict[str, Any]]:
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 class Coordinates:

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from visiomatic_dask.errors import UnreadableCube
-from visiomatic_dask.readers.ngff import child_paths, plate_size
+from visiomatic_dask.readers.ngff import child_paths, is_below, plate_size
 from visiomatic_dask.readers.zarr_store import MetadataStore
 
 MOST_NODES = 1000
@@ -130,7 +130,7 @@ def _nodes_at(name: str, path: str, files: Mapping[str, bytes]) -> dict[str, Nod
         consolidated = document.pop("consolidated_metadata", None)
         members = consolidated.get("metadata") if isinstance(consolidated, dict) else None
         for below, one in members.items() if isinstance(members, dict) else ():
-            if isinstance(one, dict):
+            if isinstance(one, dict) and is_below(below):
                 where = _join(path, below)
                 nodes[where] = Node(where, one, (_join(where, "zarr.json"), *files_3))
         return nodes
@@ -152,7 +152,7 @@ def _consolidated_2(path: str, members: Mapping[str, Any]) -> dict[str, Node]:
     witness = _join(path, ".zmetadata")
     for file, document in members.items():
         folder, _, kind = file.rpartition("/")
-        if kind in (".zarray", ".zgroup") and isinstance(document, dict):
+        if kind in (".zarray", ".zgroup") and isinstance(document, dict) and is_below(folder):
             attributes = members.get(_join(folder, ".zattrs"))
             where = _join(path, folder)
             names = [_join(where, kind)] + ([_join(where, ".zattrs")] if attributes is not None else [])

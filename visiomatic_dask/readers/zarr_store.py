@@ -83,9 +83,14 @@ class LocalMetadata:
         return found
 
     def folders(self, path: str) -> list[str]:
-        """See `MetadataStore.folders`."""
+        """See `MetadataStore.folders`. Links out of the hierarchy are not followed: nobody allowed that."""
         with os.scandir(f"{self.address}/{path}") as entries:
-            return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+            return sorted(entry.name for entry in entries if self._is_inside(entry) and not entry.name.startswith("."))
+
+    def _is_inside(self, entry: os.DirEntry[str]) -> bool:
+        if entry.is_symlink() and not os.path.realpath(entry.path).startswith(f"{self.address}/"):
+            return False
+        return entry.is_dir()
 
     def source(self, files: Iterable[str], folders: Iterable[str]) -> FolderSource:
         """See `MetadataStore.source`."""
