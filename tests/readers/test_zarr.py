@@ -461,32 +461,9 @@ def test_damaged_chunk_is_named(tmp_path: Path) -> None:
 
 
 KEYS = [
-    "ome",
-    "multiscales",
-    "datasets",
-    "path",
-    "axes",
-    "name",
-    "type",
-    "unit",
-    "omero",
-    "channels",
-    "label",
-    "plate",
-    "wells",
-    "labels",
-    "scale",
-    "translation",
-    "bounds",
-    "coordinateTransformations",
-    "_ARRAY_DIMENSIONS",
-    "scale_factor",
-    "_FillValue",
-    "missing_value",
-    "units",
-    "coordinates",
-    "axis",
-    "id",
+    *("ome", "multiscales", "datasets", "path", "axes", "name", "type", "unit", "omero", "channels", "label", "plate"),
+    *("wells", "labels", "scale", "translation", "coordinateTransformations", "_ARRAY_DIMENSIONS", "scale_factor"),
+    *("_FillValue", "missing_value", "units", "coordinates", "bounds", "axis", "id"),
 ]
 LEAVES = st.none() | st.booleans() | st.integers(-3, 3) | st.floats() | st.sampled_from(["", "0", "x", "../..", "time"])
 JSON = st.recursive(

@@ -11,9 +11,10 @@ import pytest
 
 from tests.contracts.reader_contract import ReaderContract, Source
 from tests.readers.zarr_stores import CASES, by_zarr
-from visiomatic_dask.cube import Reader, SourceFile
+from visiomatic_dask.cube import Reader
 from visiomatic_dask.errors import UnreadableCube
 from visiomatic_dask.readers import open_cube
+from visiomatic_dask.readers.folder_source import FolderSource, stamp_of
 from visiomatic_dask.readers.oriented_reader import OrientedReader
 from visiomatic_dask.readers.shared_cache import CHUNKS as DECODED
 from visiomatic_dask.readers.zarr_reader import ZarrReader
@@ -87,4 +88,5 @@ class TestZippedZarr(ReaderContract):
         with pytest.raises(UnreadableCube, match="is damaged"):
             open_cube(path)
         assert isinstance(source.reader, ZarrReader)
-        return dataclasses.replace(source.reader, source=SourceFile.of(path), address=str(path))
+        now = FolderSource.of(path, [("", stamp_of(path.stat()))])
+        return dataclasses.replace(source.reader, source=now, address=str(path))

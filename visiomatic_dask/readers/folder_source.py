@@ -22,10 +22,10 @@ class FolderSource:
     Attributes
     ----------
     folder : str
-        Absolute path, the same on every worker.
+        Absolute path, the same on every worker; of a zip file, where that is the folder.
     members : tuple of (str, int, int)
-        Path below the folder, size and time of every file or folder that has to be as it was. Of a folder, the time
-        changes when a file appears in it, vanishes, or is renamed into place; not when one is written to.
+        Path below the folder (an empty string: itself), size and time of all that has to be as it was. A folder's
+        time changes when a file appears in it, vanishes, or is renamed into place; not when one is written to.
     """
 
     folder: str
@@ -47,15 +47,18 @@ class FolderSource:
         return digest(f"{self.folder}\0{self.members}")
 
     def check(self) -> None:
-        """See `visiomatic_dask.cube.Source.check`: one stat a member."""
+        """See `visiomatic_dask.cube.Source.check`: two system calls a member."""
         changed = False
         for path, *stamp in self.members:
+            where = f"{self.folder}/{path}" if path else self.folder
             try:
-                now = stamp_of(os.stat(os.path.join(self.folder, path)))  # noqa: PTH116, PTH118 - of strings, and often
+                now = stamp_of(os.stat(where))  # noqa: PTH116 - of a string, and often
             except (FileNotFoundError, NotADirectoryError) as error:
-                raise CubeChanged(f"{self.name}: {path or 'the folder'} is no longer there") from error
+                raise CubeChanged(f"{self.name}: {path or 'it'} is no longer there") from error
             except OSError as error:
                 raise UnreadableCube(f"{self.name} cannot be read: {error.strerror}") from error
+            if not os.access(where, os.R_OK):  # what is in memory is not shown either to whoever may not read it
+                raise UnreadableCube(f"{self.name} cannot be read: {path or 'it'} is not ours to read any more")
             changed = changed or now != tuple(stamp)
         if changed:
             raise CubeChanged(f"{self.name} has changed since it was opened; open it again")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from visiomatic_dask.cube import Source, SourceFile
+from visiomatic_dask.cube import Source
 from visiomatic_dask.errors import UnreadableCube
 from visiomatic_dask.readers.folder_source import FolderSource, Stamp, stamp_of
 from visiomatic_dask.readers.remote_source import RemoteSource, ask, at_a_time, fresh, short, versions_of
@@ -158,15 +158,15 @@ class ZipMetadata:
     """Metadata in a zip file, whose own size and time tell its versions apart."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._source = SourceFile.of(path)
-        self.address = self._source.path
+        self.address = os.path.realpath(path)
+        self._stamp = stamp_of(os.stat(self.address))  # noqa: PTH116
         with self._opened() as file:
             self._names = frozenset(file.namelist())
 
     @property
     def name(self) -> str:
         """The file's name."""
-        return self._source.name
+        return Path(self.address).name
 
     def get(self, paths: Sequence[str]) -> dict[str, bytes]:
         """See `MetadataStore.get`."""
@@ -182,9 +182,9 @@ class ZipMetadata:
         below = (name[len(start) :] for name in self._names if name.startswith(start))
         return sorted({name.partition("/")[0] for name in below if "/" in name and not name.startswith(".")})
 
-    def source(self, files: Iterable[str], folders: Iterable[str]) -> SourceFile:  # noqa: ARG002 - all are one file
+    def source(self, files: Iterable[str], folders: Iterable[str]) -> FolderSource:  # noqa: ARG002 - all are one file
         """See `MetadataStore.source`."""
-        return self._source
+        return FolderSource.of(self.address, [("", self._stamp)])
 
     def _opened(self) -> zipfile.ZipFile:
         try:
