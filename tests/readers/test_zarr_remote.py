@@ -98,6 +98,13 @@ def test_web_server(site: Site, version: int, lists: bool) -> None:
     assert cube.is_current
 
 
+def test_through_the_registry(site: Site) -> None:
+    write(site.folder / "a.zarr")
+    cube = open_cube(f"{site.url}/a.zarr")
+    assert (cube.name, cube.format) == ("a.zarr", "Zarr")
+    np.testing.assert_array_equal(pixels(cube), VALUES)
+
+
 def test_only_chunks_of_the_window_are_fetched(site: Site) -> None:
     write(site.folder / "a.zarr")
     reader = open_zarr(f"{site.url}/a.zarr", "a").layers[0].reader

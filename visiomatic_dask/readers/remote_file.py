@@ -122,11 +122,12 @@ class RemoteFile:
 
 def look(url: str) -> tuple[bytes, bool]:
     """First bytes of a file, and whether it is a folder; `FileNotFoundError` where there is nothing."""
+    if url.endswith(("/", ".zarr")) and _is_zarr(url):  # web servers would answer with a page that lists the folder
+        return b"", True
     try:
         source = RemoteFile.of(url)
     except (FileNotFoundError, UnreadableCube):
-        # Object stores and web servers have no folders, but a Zarr hierarchy can be told by the names of its metadata.
-        if any(exists(f"{url.rstrip('/')}/{name}") for name in ("zarr.json", ".zgroup", ".zarray")):
+        if _is_zarr(url):
             return b"", True
         raise
 
@@ -140,6 +141,11 @@ def look(url: str) -> tuple[bytes, bool]:
             return bytes(file.read(min(HEAD, source.size)))
 
     return _ask(url, first), False
+
+
+def _is_zarr(url: str) -> bool:
+    """Whether a Zarr hierarchy lies there: object stores have no folders, but it can be told by its metadata."""
+    return any(exists(f"{url.rstrip('/')}/{name}") for name in ("zarr.json", ".zgroup", ".zarray"))
 
 
 def exists(url: str) -> bool:

@@ -34,7 +34,7 @@ class ZarrFormat:
 
     def open(self, place: Place, name: str) -> Cube:
         """Open what lies at a place; see `open_zarr`."""
-        return open_zarr(str(place.path), name)
+        return open_zarr(place.address, name)
 
 
 def _first_in_zip(head: bytes) -> str:
