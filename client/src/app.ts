@@ -131,10 +131,10 @@ export function createApp(root: HTMLElement, client: Client): App {
     let told = false
     const isNew = await reread(cube.fingerprint, reason, {
       describe: async () => {
-        const answer = await client.cube(before.session.ref(), signal)
+        const answer = await client.cube(before.session.ref(), { signal })
         // The layer may have gone with the old file.
         const isRefused = !answer.ok && answer.error.kind === 'http' && answer.error.status === 400
-        return isRefused ? client.cube({ name: cube.name }, signal) : answer
+        return isRefused ? client.cube({ name: cube.name }, { signal }) : answer
       },
       wanted: () => viewer === before && !signal.aborted,
       gone: () => {
