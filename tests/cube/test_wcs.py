@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from visiomatic_dask.cube import LayerWCS, cd_matrix
+from visiomatic_dask.cube.sky import FRAMES
+from visiomatic_dask.errors import InvalidRequest
 
 
 def header(lon: str = "RA---TAN", lat: str = "DEC--TAN", naxis: int = 2, **cards: Any) -> fits.Header:
@@ -58,11 +61,121 @@ def test_galactic_and_unknown_frames() -> None:
     assert galactic is not None
     assert (galactic.frame, galactic.names) == ("galactic", ("l", "b"))
     assert galactic.text == ("83.822080°", "-5.391110°")
-    solar = LayerWCS.from_header(header("SLON-TAN", "SLAT-TAN"))
-    assert solar.frame == "SLON-TAN/SLAT-TAN"
+    solar = LayerWCS.from_header(header("HPLN-TAN", "HPLT-TAN"))
+    assert solar.frame == "HPLN-TAN/HPLT-TAN"
     position = solar.sky(50.5, 40)
     assert position is not None
     assert position.names == ("lon", "lat")
+
+
+@pytest.mark.parametrize(("lon", "lat", "frame"), [("SLON", "SLAT", "supergalactic"), ("ELON", "ELAT", "ecliptic")])
+def test_frames_of_paper_two_that_astropy_leaves_out(lon: str, lat: str, frame: str) -> None:
+    wcs = LayerWCS.from_header(header(f"{lon}-TAN", f"{lat}-TAN"))
+    assert frame in str(wcs.frame)
+    icrs = wcs.world(np.array([[50.5, 40.0]]), "icrs")[0]
+    kind = "supergalactic" if frame == "supergalactic" else "barycentricmeanecliptic"
+    expected = SkyCoord(83.82208, -5.39111, unit="deg", frame=kind).icrs
+    assert icrs.tolist() == pytest.approx([expected.ra.deg, expected.dec.deg], abs=1e-9)
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_pixels_and_world_are_inverse_in_every_frame(frame: str) -> None:
+    wcs = LayerWCS.from_header(header("RA---TAN-SIP", "DEC--TAN-SIP", A_ORDER=2, A_2_0=1e-4, B_ORDER=2, B_0_2=1e-4))
+    pixels = np.array([[1.0, 1.0], [50.5, 40.0], [100.0, 100.0]])
+    world = wcs.world(pixels, frame)
+    np.testing.assert_allclose(wcs.pixels(world, frame), pixels, atol=1e-4)
+    expected = SkyCoord(*wcs.world(pixels).T, unit="deg").transform_to(frame)
+    np.testing.assert_allclose(world, np.column_stack([expected.spherical.lon.deg, expected.spherical.lat.deg]))
+
+
+def test_frames_that_cannot_be_had() -> None:
+    with pytest.raises(InvalidRequest, match=r"frame is 'helio'; allowed: native, icrs, fk5"):
+        LayerWCS.from_header(header()).world(np.zeros((1, 2)), "helio")
+    with pytest.raises(InvalidRequest, match=r"frame is 'icrs'; allowed: native"):
+        LayerWCS.from_header(header("HPLN-TAN", "HPLT-TAN")).world(np.zeros((1, 2)), "icrs")
+
+
+def test_what_is_not_on_the_sky_is_nan() -> None:
+    wcs = LayerWCS.from_header(header("RA---SIN", "DEC--SIN", CDELT1=-1.0, CDELT2=1.0))
+    world = wcs.world(np.array([[50.5, 40.0], [500.0, 500.0]]))
+    assert np.isfinite(world[0]).all()
+    assert np.isnan(world[1]).all()
+    pixels = wcs.pixels(np.array([[83.82208, -5.39111], [263.0, 5.0], [np.nan, 0.0]]))
+    np.testing.assert_allclose(pixels[0], [50.5, 40.0])
+    assert np.isnan(pixels[1:]).all()
+    assert np.isnan(LayerWCS(None, None).pixels(np.zeros((2, 2)))).all()
+
+
+def test_a_distortion_that_cannot_be_inverted_gives_no_pixel() -> None:
+    """Far from the reference pixel the polynomial folds back; astropy's iteration ends anywhere."""
+    wcs = LayerWCS.from_header(header("RA---TAN-SIP", "DEC--TAN-SIP", A_ORDER=2, A_2_0=-5e-3, B_ORDER=2, B_0_2=-5e-3))
+    far = wcs.pixels(np.array([[83.5, -5.1]]))
+    assert np.isnan(far).all()
+
+
+def test_distorted_plane_of_a_cube() -> None:
+    """astropy refuses SIP in three dimensions: the plane and the spectral axis are taken by themselves."""
+    cards: dict[str, Any] = {"A_ORDER": 2, "A_2_0": 1e-4, "B_ORDER": 2, "B_0_2": 1e-4}
+    one = header("RA---TAN-SIP", "DEC--TAN-SIP", naxis=3, **SPECTRAL, **cards)
+    wcs = LayerWCS.from_header(one)
+    flat = header("RA---TAN-SIP", "DEC--TAN-SIP", **cards)
+    expected = by_astropy(flat).all_pix2world([[90, 90]], 1)
+    np.testing.assert_allclose(wcs.world(np.array([[90.0, 90.0]])), expected, atol=1e-12)
+    found = wcs.axis_coordinates(3, 4)
+    assert found is not None
+    assert found[0] == pytest.approx([1.402e9, 1.401e9, 1.4e9, 1.399e9])
+
+
+def test_a_wrong_plane_leaves_the_spectral_axis() -> None:
+    wcs = LayerWCS.from_header(header("RA---TAN", "DEC--SIN", naxis=3, **SPECTRAL))
+    assert wcs.celestial is None
+    found = wcs.axis_coordinates(3, 2)
+    assert found is not None
+    assert found == ((1.402e9, 1.401e9), "Hz")
+
+
+def test_other_axes_can_be_the_plane() -> None:
+    spectral_first = {"CTYPE1": "FREQ", "CRVAL1": 1.4e9, "CDELT1": 1e6, "CRPIX1": 1.0, "CUNIT1": "Hz"}
+    sky = {f"{key}{i + 1}": value for i in (1, 2) for key, value in {
+        "CTYPE": ("RA---TAN", "DEC--TAN")[i - 1], "CRVAL": (83.8, -5.4)[i - 1], "CDELT": 1e-4, "CRPIX": 10.0 * i,
+    }.items()}  # fmt: skip
+    one = fits.Header([("NAXIS", 3), *spectral_first.items(), *sky.items()])
+    assert LayerWCS.from_header(one).celestial is None
+    position = LayerWCS.from_header(one, 2, 3).sky(10, 20)
+    assert position is not None
+    assert [position.lon, position.lat] == pytest.approx([83.8, -5.4])
+
+
+def test_commentary_is_kept_from_wcslib() -> None:
+    one = header()
+    for i in range(2000):
+        one.add_history(f"CRVAL1 = {i}")
+    wcs = LayerWCS.from_header(one)
+    assert wcs.parts.full is not None
+    assert "HISTORY" not in wcs.parts.full.to_header_string()
+
+
+def test_nothing_is_read_before_something_is_asked() -> None:
+    def tables() -> fits.HDUList | None:
+        read.append(1)
+        return None
+
+    read: list[int] = []
+    wcs = LayerWCS.from_header(header(CPDIS1="LOOKUP"), tables=tables)
+    assert read == []
+    assert wcs.sky(50.5, 40) is not None
+    assert any("lookup tables" in warning for warning in wcs.warnings)
+    assert read == [1]
+
+
+def test_threads_get_what_one_alone_gets() -> None:
+    wcs = LayerWCS.from_header(header("RA---ZEA", "DEC--ZEA", CDELT1=-2.0, CDELT2=2.0))
+    pixels = np.random.default_rng(5).uniform(-60, 160, (200, 2))
+    expected = LayerWCS.from_header(header("RA---ZEA", "DEC--ZEA", CDELT1=-2.0, CDELT2=2.0)).world(pixels)
+    assert np.isnan(expected).any()
+    with ThreadPoolExecutor(8) as pool:
+        for found in pool.map(lambda _: wcs.world(pixels), range(64)):
+            np.testing.assert_array_equal(found, expected)
 
 
 def test_distortion_is_taken_into_account() -> None:

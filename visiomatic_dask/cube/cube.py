@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -72,7 +72,22 @@ class PlaneStatistics:
     mean: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True)
+class _Warnings:
+    """The field `Layer.warnings`: given those of the file, it tells those of the WCS too, which is read at that time.
+
+    Reading a WCS takes milliseconds, and a mosaic has a hundred layers.
+    """
+
+    def __get__(self, layer: Layer | None, owner: type[Layer]) -> tuple[str, ...]:
+        if layer is None:
+            return ()
+        return tuple(dict.fromkeys((*layer.__dict__["_warnings"], *layer.wcs.warnings)))
+
+    def __set__(self, layer: Layer, value: tuple[str, ...] | _Warnings) -> None:
+        layer.__dict__["_warnings"] = () if isinstance(value, _Warnings) else tuple(value)
+
+
+@dataclass(frozen=True)
 class Layer:
     """One array of a cube, with its description. The last two axes are y (upwards on the screen) and x.
 
@@ -94,7 +109,7 @@ class Layer:
     wcs : LayerWCS
         World coordinates; degrades to pixels.
     warnings : tuple of str
-        What is wrong with the file but did not keep it from opening.
+        What is wrong with the file but did not keep it from opening; what is wrong with its WCS is added.
     levels : tuple of LayerLevel
         Coarser versions that the source holds, finest first; levels may be missing.
     statistics : PlaneStatistics or None
@@ -110,7 +125,7 @@ class Layer:
     header: dict[str, Any] = field(hash=False)
     header_text: str = field(repr=False)
     wcs: LayerWCS = field(compare=False)
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = field(default=cast("tuple[str, ...]", _Warnings()), compare=False, repr=False)
     levels: tuple[LayerLevel, ...] = ()
     statistics: PlaneStatistics | None = field(default=None, hash=False, repr=False)
     parts: tuple[LayerPart, ...] = ()

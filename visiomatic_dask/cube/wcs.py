@@ -3,86 +3,104 @@
 from __future__ import annotations
 
 import math
-import warnings
-from dataclasses import dataclass, field
-from typing import Any
+import threading
+from collections.abc import Callable
 
 import numpy as np
-from astropy.coordinates import Angle
+from astropy.coordinates import BaseCoordinateFrame
 from astropy.io import fits
 from astropy.wcs import WCS
-from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
+from astropy.wcs.utils import proj_plane_pixel_scales
+from numpy.typing import NDArray
+
+from visiomatic_dask.cube.sky import SkyPosition, frame_named, sky_position, transformed
+from visiomatic_dask.cube.wcs_levels import binned
+from visiomatic_dask.cube.wcs_parts import WCSParts, parts_of
 
 _COMMENTARY = ("COMMENT", "HISTORY", "")
+_ASTRAY = 1e-3
+"""How far, in pixels, a position may be from where its pixel lies, before the inversion counts as failed."""
+
+LookupTables = Callable[[], fits.HDUList | None]
 
 
-@dataclass(frozen=True, slots=True)
-class SkyPosition:
-    """A position on the sky.
-
-    Attributes
-    ----------
-    lon, lat : float
-        Degrees, in `frame`.
-    names : tuple of str
-        What the two are called: RA and Dec, l and b …
-    text : tuple of str
-        The same for people: sexagesimal where that is the custom, else degrees.
-    frame : str
-        astropy's name of the frame, or the native coordinate types where it has none.
-    """
-
-    lon: float
-    lat: float
-    names: tuple[str, str]
-    text: tuple[str, str]
-    frame: str
-
-
-@dataclass(frozen=True)
 class LayerWCS:
-    """World coordinates of a layer.
+    """World coordinates of a layer. One that is made from a header reads it when something is first asked of it.
 
-    Attributes
+    Safe to use from several threads, which astropy's WCS is not.
+
+    Parameters
     ----------
     full : astropy.wcs.WCS or None
         Of all axes; None where the header has none that can be used.
     celestial : astropy.wcs.WCS or None
-        Of the y and x axes, where they are celestial.
+        Of the x and y axes, where they are celestial.
     warnings : tuple of str
         What was wrong with the header's keywords.
     """
 
-    full: WCS | None
-    celestial: WCS | None
-    warnings: tuple[str, ...] = field(default=())
+    def __init__(self, full: WCS | None, celestial: WCS | None, warnings: tuple[str, ...] = ()) -> None:
+        self._parts: WCSParts | None = WCSParts(full, celestial, warnings)
+        self._read: Callable[[], WCSParts] | None = None
+        self._lock = threading.RLock()
 
     @classmethod
-    def from_header(cls, header: fits.Header) -> LayerWCS:
-        """Build the WCS that a header describes; whatever is wrong with it becomes a warning."""
-        found: list[str] = []
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            try:
-                cards = fits.Header([card for card in header.cards if card.keyword not in _COMMENTARY])
-                full = WCS(cards)
-                celestial = _spatial_celestial(full)
-            except Exception as error:  # noqa: BLE001 - wcslib raises many kinds on headers from the wild
-                full = celestial = None
-                found.append(f"the WCS cannot be used: {_one_line(error)}")
-        # wcslib also tells what it put right by itself ("datfix made the change …"): nothing a user need act on.
-        found += [text for one in caught if "made the change" not in (text := _one_line(one.message))]
-        return cls(full, celestial, tuple(dict.fromkeys(found)))
+    def from_header(
+        cls, header: fits.Header, x_axis: int = 1, y_axis: int = 2, *, tables: LookupTables | None = None
+    ) -> LayerWCS:
+        """Describe the WCS of a header; whatever is wrong with it becomes a warning.
+
+        Parameters
+        ----------
+        header : astropy.io.fits.Header
+            Commentary is left out: wcslib would look at every card of it.
+        x_axis, y_axis : int
+            Numbers of the FITS axes, from 1, that are shown as x and y.
+        tables : callable, optional
+            Gives the HDUs that hold the lookup tables of the header's distortions and -TAB axes.
+        """
+        cards = fits.Header([card for card in header.cards if card.keyword not in _COMMENTARY])
+        wcs = cls(None, None)
+        wcs._parts, wcs._read = None, lambda: parts_of(cards, x_axis, y_axis, tables)
+        return wcs
+
+    @property
+    def parts(self) -> WCSParts:
+        """What the header was found to hold."""
+        if self._parts is None:
+            with self._lock:
+                if self._parts is None:
+                    assert self._read is not None
+                    self._parts, self._read = self._read(), None
+        return self._parts
+
+    @property
+    def full(self) -> WCS | None:
+        """WCS of all axes."""
+        return self.parts.full
+
+    @property
+    def celestial(self) -> WCS | None:
+        """WCS of x and y, where they are celestial."""
+        return self.parts.celestial
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was wrong with the header's keywords."""
+        return self.parts.warnings
 
     @property
     def frame(self) -> str | None:
         """Name of the celestial frame, or None."""
         if self.celestial is None:
             return None
-        try:
-            return str(wcs_to_celestial_frame(self.celestial).name)
-        except ValueError:
-            return "/".join(self.celestial.wcs.ctype)
+        frame = self.astropy_frame
+        return str(frame.name) if frame is not None else "/".join(self.celestial.wcs.ctype)
+
+    @property
+    def astropy_frame(self) -> BaseCoordinateFrame | None:
+        """The celestial frame, where astropy knows it."""
+        return self.parts.frame
 
     @property
     def pixel_scale(self) -> float | None:
@@ -107,15 +125,67 @@ class LayerWCS:
         """
         if self.celestial is None:
             return None
-        pix2world = self.celestial.all_pix2world if self.celestial.has_distortion else self.celestial.wcs_pix2world
-        world = pix2world([[x, y]], 1)[0]
-        # The axes are longitude and latitude, or, as the header has them, the other way round.
-        lon, lat = float(world[self.celestial.wcs.lng]), float(world[self.celestial.wcs.lat])
+        lon, lat = self.world(np.array([[x, y]], np.float64))[0].tolist()
         if not (math.isfinite(lon) and math.isfinite(lat)):
             return None
-        frame = self.frame or ""
-        names, text = _written(lon, lat, frame)
-        return SkyPosition(lon, lat, names, text, frame)
+        return sky_position(lon, lat, self.frame or "")
+
+    def world(self, pixels: NDArray[np.float64], frame: str | None = None) -> NDArray[np.float64]:
+        """Sky positions of FITS pixels.
+
+        Parameters
+        ----------
+        pixels : ndarray of float64, (n, 2)
+            x and y, from 1, y up.
+        frame : str, optional
+            One of `visiomatic_dask.cube.sky.FRAMES`; by default the layer's own.
+
+        Returns
+        -------
+        ndarray of float64, (n, 2)
+            Longitude and latitude in degrees; NaN where there is no sky, or no celestial WCS.
+
+        Raises
+        ------
+        InvalidRequest
+            If the frame is unknown, or the layer's own cannot be converted to it.
+        """
+        celestial = self.celestial
+        if celestial is None or len(pixels) == 0:
+            return np.full((len(pixels), 2), np.nan)
+        with self._lock:
+            pix2world = celestial.all_pix2world if celestial.has_distortion else celestial.wcs_pix2world
+            # The axes are longitude and latitude, or, as the header has them, the other way round.
+            world = pix2world(pixels, 1)[:, [celestial.wcs.lng, celestial.wcs.lat]]
+        world[~np.isfinite(world).all(axis=1)] = np.nan
+        return world if frame is None else transformed(world, self.astropy_frame, frame_named(frame), frame)
+
+    def pixels(self, world: NDArray[np.float64], frame: str | None = None) -> NDArray[np.float64]:
+        """FITS pixels of sky positions: the inverse of `world`, with the same parameters and errors.
+
+        Returns
+        -------
+        ndarray of float64, (n, 2)
+            x and y, from 1, y up; NaN where a position is not in the projection, or the inversion does not converge.
+        """
+        celestial = self.celestial
+        if frame is not None and celestial is not None:
+            world = transformed(world, frame_named(frame), self.astropy_frame, frame)
+        found = np.full((len(world), 2), np.nan)
+        usable = np.isfinite(world).all(axis=1)
+        if celestial is None or not usable.any():
+            return found
+        order = np.argsort([celestial.wcs.lng, celestial.wcs.lat])
+        with self._lock:
+            if celestial.has_distortion:
+                pixels = celestial.all_world2pix(world[usable][:, order], 1, quiet=True)
+            else:
+                pixels = celestial.wcs_world2pix(world[usable][:, order], 1)
+        found[usable] = pixels
+        if celestial.has_distortion:  # where the iteration went astray, its result is somewhere else on the sky
+            found[~(separation(self.world(found), world) <= _ASTRAY * (self.pixel_scale or np.inf))] = np.nan
+        found[~np.isfinite(found).all(axis=1)] = np.nan
+        return found
 
     def axis_coordinates(self, fits_axis: int, size: int) -> tuple[tuple[float, ...], str] | None:
         """World coordinates along one axis, through the reference pixel of the others.
@@ -132,69 +202,48 @@ class LayerWCS:
         (coordinates, unit) or None
             None where the axis has no WCS.
         """
-        if self.full is None or not 1 <= fits_axis <= self.full.naxis:
-            return None
-        pixels = np.tile(np.asarray(self.full.wcs.crpix, float), (size, 1))
-        pixels[:, fits_axis - 1] = np.arange(1, size + 1)
-        values = self.full.wcs_pix2world(pixels, 1)[:, fits_axis - 1]
+        with self._lock:
+            found = self.parts.axis(fits_axis)
+            if found is None:
+                return None
+            wcs, index = found
+            pixels = np.tile(np.asarray(wcs.wcs.crpix, float), (size, 1))
+            pixels[:, index] = np.arange(1, size + 1)
+            try:
+                values = wcs.wcs_pix2world(pixels, 1)[:, index]
+            except ValueError:  # what wcslib raises where its parameters contradict one another
+                return None
+            unit = str(wcs.wcs.cunit[index])
         if not np.isfinite(values).all():
             return None
-        return tuple(float(v) for v in values), str(self.full.wcs.cunit[fits_axis - 1])
+        return tuple(float(v) for v in values), unit
+
+    def at_level(self, level: int, height: int) -> LayerWCS:
+        """Make the WCS of a level, whose pixels are 2^level × 2^level pixels of the layer, aligned at its top.
+
+        Parameters
+        ----------
+        level : int
+            From 0.
+        height : int
+            Pixels of the layer along y.
+        """
+        with self._lock:
+            parts = self.parts
+            full, celestial = (
+                None if one is None or one.naxis <= max(axes) else binned(one, axes, level, height)
+                for one, axes in ((parts.full, parts.plane), (parts.celestial, (0, 1)))
+            )
+            return LayerWCS(full, celestial, parts.warnings)
 
 
-def cd_matrix(header: dict[str, Any]) -> dict[str, float]:
-    """Derive the CD matrix of the first two axes (FITS Paper I, section 2 and 6).
-
-    Parameters
-    ----------
-    header : mapping
-        FITS keywords. CDi_j is taken where it stands; else PCi_j (or the older PC00i00j) times CDELTi; else the
-        rotation CROTA2.
-
-    Returns
-    -------
-    dict
-        CD1_1, CD1_2, CD2_1 and CD2_2, in degrees a pixel (or whatever CDELT is in).
-    """
-
-    def number(key: str, default: float) -> float:
-        value = header.get(key, default)
-        return float(value) if isinstance(value, int | float) else default
-
-    if any(f"CD{i}_{j}" in header for i in (1, 2) for j in (1, 2)):
-        return {f"CD{i}_{j}": number(f"CD{i}_{j}", 0.0) for i in (1, 2) for j in (1, 2)}
-    cdelt = {i: number(f"CDELT{i}", 1.0) for i in (1, 2)}
-    for pattern in ("PC{0}_{1}", "PC{0:03d}{1:03d}"):
-        if any(pattern.format(i, j) in header for i in (1, 2) for j in (1, 2)):
-            return {
-                f"CD{i}_{j}": cdelt[i] * number(pattern.format(i, j), float(i == j)) for i in (1, 2) for j in (1, 2)
-            }
-    angle = math.radians(number("CROTA2", number("CROTA1", 0.0)))
-    return {
-        "CD1_1": cdelt[1] * math.cos(angle),
-        "CD1_2": -cdelt[2] * math.sin(angle),
-        "CD2_1": cdelt[1] * math.sin(angle),
-        "CD2_2": cdelt[2] * math.cos(angle),
-    }
-
-
-def _spatial_celestial(full: WCS) -> WCS | None:
-    """Return the celestial part, if the two fastest axes are the celestial ones."""
-    if not full.has_celestial or {full.wcs.lng, full.wcs.lat} != {0, 1}:
-        return None
-    celestial = full.sub([1, 2])
-    world = celestial.wcs_pix2world([celestial.wcs.crpix], 1)  # raises here, not at the first request
-    return celestial if np.isfinite(world).all() else None
-
-
-def _written(lon: float, lat: float, frame: str) -> tuple[tuple[str, str], tuple[str, str]]:
-    if frame in ("icrs", "fk5", "fk4", "fk4noeterms", "gcrs"):
-        ra = Angle(lon, "deg").wrap_at("360d").to_string(unit="hourangle", precision=2, pad=True)
-        dec = Angle(lat, "deg").to_string(unit="deg", precision=1, pad=True, alwayssign=True)
-        return ("RA", "Dec"), (str(ra), str(dec))
-    names = ("l", "b") if frame == "galactic" else ("lon", "lat")
-    return names, (f"{lon % 360:.6f}°", f"{lat:+.6f}°")
-
-
-def _one_line(message: object) -> str:
-    return " ".join(str(message).split())
+def separation(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Angles in degrees between positions in degrees, (n, 2) each; by Vincenty's formula, exact for small ones too."""
+    (lon1, lat1), (lon2, lat2) = np.radians(one).T, np.radians(other).T
+    delta = lon2 - lon1
+    y = np.hypot(
+        np.cos(lat2) * np.sin(delta),
+        np.cos(lat1) * np.sin(lat2) - np.sin(lat1) * np.cos(lat2) * np.cos(delta),
+    )
+    x = np.sin(lat1) * np.sin(lat2) + np.cos(lat1) * np.cos(lat2) * np.cos(delta)
+    return np.asarray(np.degrees(np.arctan2(y, x)))

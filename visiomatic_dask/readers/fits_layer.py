@@ -67,7 +67,7 @@ def fits_layer(
         header=cards.values if cards is not None and placed is reader else json_header(in_order),
         header_text=header.tostring(sep="", endcard=True, padding=False) if cards is None else cards.text,
         wcs=wcs,
-        warnings=(*notes, *wcs.warnings),
+        warnings=tuple(notes),
         levels=tuple(levels),
         statistics=statistics,
     )

@@ -104,7 +104,7 @@ def labelled_layer(
         header=json_header(header),
         header_text=header.tostring(sep="", endcard=True, padding=False),
         wcs=wcs,
-        warnings=(*warnings, *wcs.warnings),
+        warnings=tuple(warnings),
         levels=tuple(LayerLevel(level, oriented(one, order, y_down=y_down)) for level, one in levels),
     )
 
