@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -35,12 +36,12 @@ class LayerWCS:
         Of all axes; None where the header has none that can be used.
     celestial : astropy.wcs.WCS or None
         Of the x and y axes, where they are celestial.
-    warnings : tuple of str
+    complaints : tuple of str
         What was wrong with the header's keywords.
     """
 
-    def __init__(self, full: WCS | None, celestial: WCS | None, warnings: tuple[str, ...] = ()) -> None:
-        self._parts: WCSParts | None = WCSParts(full, celestial, warnings)
+    def __init__(self, full: WCS | None, celestial: WCS | None, complaints: tuple[str, ...] = ()) -> None:
+        self._parts: WCSParts | None = WCSParts(full, celestial, complaints)
         self._read: Callable[[], WCSParts] | None = None
         self._lock = threading.RLock()
 
@@ -158,7 +159,11 @@ class LayerWCS:
             # The axes are longitude and latitude, or, as the header has them, the other way round.
             world = pix2world(pixels, 1)[:, [celestial.wcs.lng, celestial.wcs.lat]]
         world[~np.isfinite(world).all(axis=1)] = np.nan
-        return world if frame is None else transformed(world, self.astropy_frame, frame_named(frame), frame)
+        return world if frame is None else self.transform(world, frame)
+
+    def transform(self, world: NDArray[np.float64], frame: str) -> NDArray[np.float64]:
+        """Positions of the layer's own frame, (n, 2) in degrees, in another; errors as of `world`."""
+        return transformed(world, self.astropy_frame, frame_named(frame), frame)
 
     def pixels(self, world: NDArray[np.float64], frame: str | None = None) -> NDArray[np.float64]:
         """FITS pixels of sky positions: the inverse of `world`, with the same parameters and errors.
@@ -213,7 +218,9 @@ class LayerWCS:
                 values = wcs.wcs_pix2world(pixels, 1)[:, index]
             except ValueError:  # what wcslib raises where its parameters contradict one another
                 return None
-            unit = str(wcs.wcs.cunit[index])
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that astropy does not know a unit
+                unit = str(wcs.wcs.cunit[index])
         if not np.isfinite(values).all():
             return None
         return tuple(float(v) for v in values), unit

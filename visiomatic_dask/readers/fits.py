@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 from astropy.io import fits
@@ -13,6 +14,7 @@ from visiomatic_dask.cube.cube import Layer
 from visiomatic_dask.errors import UnreadableCube, UnsupportedFormat
 from visiomatic_dask.readers.fits_header import BUFFER, HDU, json_header, read_hdus
 from visiomatic_dask.readers.fits_layer import fits_layer
+from visiomatic_dask.readers.fits_lookup import lookup_tables
 from visiomatic_dask.readers.layer_roles import default_first
 from visiomatic_dask.readers.mosaic import with_mosaic
 from visiomatic_dask.readers.place import Place, opened
@@ -49,7 +51,7 @@ class FITSFormat:
         if not images:
             raise UnsupportedFormat(f"{name}: {_why_no_image(hdus)}")
         names = unique_names([hdu.name for hdu in images])
-        layers = tuple(_layer(hdu, source, layer, name) for hdu, layer in zip(images, names, strict=True))
+        layers = tuple(_layer(hdu, source, layer, name, hdus) for hdu, layer in zip(images, names, strict=True))
         primary = {} if hdus[0].is_image else json_header(hdus[0].header)
         return Cube(name, self.name, source, with_mosaic(default_first(layers), primary))
 
@@ -65,7 +67,7 @@ def _why_no_image(hdus: list[HDU]) -> str:
     return f"it holds no image of 2 to 5 axes; found: {shapes}"
 
 
-def _layer(hdu: HDU, source: ByteSource, layer_name: str, cube_name: str) -> Layer:
+def _layer(hdu: HDU, source: ByteSource, layer_name: str, cube_name: str, hdus: list[HDU]) -> Layer:
     header = hdu.header
     bitpix = int(header["BITPIX"])
     if bitpix not in _STORED:
@@ -84,7 +86,8 @@ def _layer(hdu: HDU, source: ByteSource, layer_name: str, cube_name: str) -> Lay
     scale, zero = _number(header, "BSCALE", 1, notes), _number(header, "BZERO", 0, notes)
     scaling = Scaling(_STORED[bitpix], scale, zero, blank)
     reader = _reader(hdu, source, scaling, cube_name)
-    return fits_layer(layer_name, reader, header, notes, cards=hdu.cards)
+    tables = partial(lookup_tables, hdus, source, header)
+    return fits_layer(layer_name, reader, header, notes, cards=hdu.cards, tables=tables)
 
 
 def _reader(hdu: HDU, source: ByteSource, scaling: Scaling, cube_name: str) -> Reader:

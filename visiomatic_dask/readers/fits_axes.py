@@ -33,6 +33,8 @@ def plane_order(header: fits.Header, shape: tuple[int, ...], wcs: LayerWCS) -> t
         Array axis (0: NAXISn) that each axis of the layer is; the others stay in their order.
     """
     ndim = len(shape)
+    if ndim == 2:  # whatever they are; and to read the WCS takes longer than all the rest of opening an image
+        return (0, 1)
     sizes = shape[::-1]
     plane = _celestial(wcs, ndim)
     if plane is not None and all(sizes[axis] == 1 for axis in plane):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from astropy.io import fits
 
@@ -23,6 +23,7 @@ def fits_layer(
     cards: Cards | None = None,
     levels: Sequence[LayerLevel] = (),
     statistics: PlaneStatistics | None = None,
+    tables: Callable[[], fits.HDUList | None] | None = None,
 ) -> Layer:
     """Describe an array with a FITS header as a layer, whose x and y are found by WCS.
 
@@ -42,6 +43,8 @@ def fits_layer(
         Coarser versions, binned along NAXIS1 and NAXIS2.
     statistics : PlaneStatistics, optional
         Of the planes of NAXIS1 and NAXIS2.
+    tables : callable, optional
+        Gives the lookup tables that the WCS may need; see `visiomatic_dask.cube.LayerWCS.from_header`.
 
     Returns
     -------
@@ -49,13 +52,13 @@ def fits_layer(
         Levels and statistics are left out, with a note, where the picture's axes are others than NAXIS1 and NAXIS2.
     """
     notes = list(notes)
-    wcs = LayerWCS.from_header(header)
+    wcs = LayerWCS.from_header(header, tables=tables)
     order = plane_order(header, reader.shape, wcs)
     placed = oriented(reader, order)
     in_order = header
     if placed is not reader:
         in_order = renumbered(header, [len(order) - axis for axis in reversed(order)])
-        wcs = LayerWCS.from_header(in_order)
+        wcs = LayerWCS.from_header(in_order, tables=tables)
         if levels or statistics:
             notes.append("mipmaps and statistics are not used: they are of other axes than the picture's x and y")
             levels, statistics = (), None

@@ -10,6 +10,7 @@ from tornado.web import Application, HTTPError, StaticFileHandler
 
 from visiomatic_dask.server.api_handler import APIHandler
 from visiomatic_dask.server.base import BaseHandler, NotFoundHandler, Services
+from visiomatic_dask.server.coordinate_handlers import AxesHandler, PixelsHandler, WCSHandler, WorldHandler
 from visiomatic_dask.server.cube_handlers import (
     ColormapsHandler,
     CubeHandler,
@@ -95,6 +96,10 @@ def make_application(services: Services) -> Application:
             (rf"/cubes/(.+)/tiles/{_NUMBER}/{_NUMBER}/{_NUMBER}\.([a-z]+)", TileHandler, common),
             (r"/cubes/(.+)/values", ValuesHandler, common),
             (r"/cubes/(.+)/cuts", CutsHandler, common),
+            (r"/cubes/(.+)/wcs", WCSHandler, common),
+            (r"/cubes/(.+)/world", WorldHandler, common),
+            (r"/cubes/(.+)/pixels", PixelsHandler, common),
+            (r"/cubes/(.+)/axes", AxesHandler, common),
             (r"/cubes/(.+)", CubeHandler, common),
         ],
         default_handler_class=NotFoundHandler,

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from visiomatic_dask.cube import Cube, Layer, SourceFile
 from visiomatic_dask.errors import BeingUnpacked, CubeNotFound, UnreadableCube
@@ -43,6 +44,7 @@ class OpenedCube:
         self.checked = time.monotonic()
         self._source = source
         self._backgrounds: dict[str, asyncio.Task[list[Background]]] = {}
+        self._computed: dict[str, asyncio.Task[Any]] = {}
 
     @cached_property
     def fingerprints(self) -> frozenset[str]:
@@ -56,6 +58,13 @@ class OpenedCube:
         task = self._backgrounds.get(layer.name)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
             task = self._backgrounds[layer.name] = asyncio.ensure_future(self._source(layer))
+        return await asyncio.shield(task)
+
+    async def computed(self, what: str, compute: Callable[[], Any]) -> Any:
+        """Return what is computed in a thread, once for this version of the cube, however many ask."""
+        task = self._computed.get(what)
+        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+            task = self._computed[what] = asyncio.ensure_future(asyncio.to_thread(compute))
         return await asyncio.shield(task)
 
 

@@ -58,7 +58,7 @@ class ColormapsHandler(BaseHandler):
         self.write_json({"colormaps": list(colormap_names())})
 
 
-class _CubeHandler(BaseHandler):
+class LayerHandler(BaseHandler):
     """Below ``/cubes/{name}``."""
 
     async def open(self, name: str, arguments: Arguments) -> tuple[OpenedCube, Layer]:
@@ -67,7 +67,7 @@ class _CubeHandler(BaseHandler):
         return opened, opened.cube.layer(arguments.text("layer"))
 
 
-class CubeHandler(_CubeHandler):
+class CubeHandler(LayerHandler):
     """``/cubes/{name}``."""
 
     async def get(self, name: str) -> None:
@@ -83,7 +83,7 @@ class CubeHandler(_CubeHandler):
         self.write_json(describe.describe_cube(opened.cube, layer, backgrounds, grid, services.settings))
 
 
-class TileHandler(_CubeHandler):
+class TileHandler(LayerHandler):
     """``/cubes/{name}/tiles/{level}/{row}/{column}.jpg``."""
 
     async def get(self, name: str, level: str, row: str, column: str, suffix: str) -> None:
@@ -104,7 +104,7 @@ class TileHandler(_CubeHandler):
         await self.send_picture(request, lambda: services.renderer.tile(request, self.viewer), delivery)
 
 
-class ValuesHandler(_CubeHandler):
+class ValuesHandler(LayerHandler):
     """``/cubes/{name}/values``."""
 
     async def get(self, name: str) -> None:
@@ -123,7 +123,7 @@ class ValuesHandler(_CubeHandler):
         self.write_json(describe.describe_values(layer, x, y, channels or range(layer.channels), values))
 
 
-class CutsHandler(_CubeHandler):
+class CutsHandler(LayerHandler):
     """``/cubes/{name}/cuts``."""
 
     async def get(self, name: str) -> None:

@@ -1,0 +1,152 @@
+"""Coordinates over HTTP: positions both ways, in batches and one at a time, descriptions of the sky, axes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from http.client import HTTPConnection
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.wcs import WCS
+
+from ..service import Response, Service, serving
+from .conftest import Sky
+
+
+def post(service: Service, path: str, body: bytes | Mapping[str, Any]) -> Response:
+    connection = HTTPConnection(service.host, service.port, timeout=60)
+    try:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        connection.request("POST", path, data, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        return Response(answer.status, answer.headers, answer.read())
+    finally:
+        connection.close()
+
+
+@pytest.fixture(scope="module")
+def wcs(cubes: Sky) -> WCS:
+    return WCS(fits.getheader(cubes.folder / "sky.fits")).celestial
+
+
+def test_batches_both_ways(service: Service, wcs: WCS) -> None:
+    pixels = [[1.0, 1.0], [512.25, 800.5], [-30.0, 2000.0]]
+    answer = post(service, "/cubes/sky.fits/world", {"pixels": pixels})
+    assert answer.status == 200
+    assert answer.json["frame"] == "icrs"
+    np.testing.assert_allclose(answer.json["world"], wcs.wcs_pix2world(pixels, 1), rtol=0, atol=1e-11)
+    back = post(service, "/cubes/sky.fits/pixels", {"world": answer.json["world"]}).json
+    np.testing.assert_allclose(back["pixels"], pixels, atol=1e-6)
+
+
+def test_other_frames(service: Service, wcs: WCS) -> None:
+    pixels = [[1.0, 1.0], [512.25, 800.5]]
+    galactic = post(service, "/cubes/sky.fits/world", {"pixels": pixels, "frame": "galactic"}).json
+    expected = SkyCoord(*wcs.wcs_pix2world(pixels, 1).T, unit="deg").galactic
+    np.testing.assert_allclose(galactic["world"], np.column_stack([expected.l.deg, expected.b.deg]), atol=1e-10)
+    assert galactic["frame"] == "galactic"
+    back = post(service, "/cubes/sky.fits/pixels", {"world": galactic["world"], "frame": "galactic"}).json
+    np.testing.assert_allclose(back["pixels"], pixels, atol=1e-6)
+
+
+def test_one_at_a_time(service: Service, wcs: WCS) -> None:
+    (lon, lat) = service.ok("/cubes/sky.fits/world?x=10.5&y=20").json["world"][0]
+    assert [lon, lat] == pytest.approx(wcs.wcs_pix2world([[10.5, 20]], 1)[0].tolist(), abs=1e-11)
+    found = service.ok(f"/cubes/sky.fits/pixels?lon={lon}&lat={lat}&frame=icrs").json["pixels"][0]
+    assert found == pytest.approx([10.5, 20], abs=1e-6)
+    assert service.ok("/cubes/sky.fits/pixels?lon=263.8&lat=5.4").json["pixels"] == [None]  # the other side
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "message"),
+    [
+        ("world", b"{", "the body is not JSON"),
+        ("world", b"\xff", "the body is not JSON"),
+        ("world", b"[" * 100_000, "the body is not JSON"),
+        ("world", b"[]", "pixels is missing"),
+        ("world", {"world": [[1, 2]]}, "pixels is missing"),
+        ("world", {"pixels": [[1, 2]], "fram": "icrs"}, "fram is not a key"),
+        ("world", {"pixels": [[1, 2], [1]]}, "pixels[1] is '[1]'; allowed: two finite numbers"),
+        ("world", {"pixels": [[1, "2"]]}, "pixels[0] is"),
+        ("world", b'{"pixels": [[1, NaN]]}', "pixels[0] is"),
+        ("world", b'{"pixels": [[1, 1e400]]}', "pixels[0] is"),
+        ("world", {"pixels": [[1, True]]}, "pixels[0] is"),
+        ("world", {"pixels": [[1, 2]], "frame": 3}, "frame is '3'"),
+        ("world", {"pixels": [[1, 2]], "frame": "heliocentric"}, "allowed: native, icrs, fk5"),
+        ("pixels", {"world": [[1, 91]]}, "lat is 91.0; allowed: -90 to 90"),
+    ],
+)
+def test_what_is_wrong_is_named(service: Service, path: str, body: Any, message: str) -> None:
+    answer = post(service, f"/cubes/sky.fits/{path}", body)
+    assert answer.status == 400
+    assert message in answer.message
+
+
+def test_limits(cubes: Sky) -> None:
+    with serving(cubes.folder, measure_limit=10, tile_threads=1) as service:
+        assert post(service, "/cubes/sky.fits/world", {"pixels": [[1, 2]] * 10}).status == 200
+        assert post(service, "/cubes/sky.fits/world", {"pixels": [[1, 2]] * 11}).status == 413
+        assert post(service, "/cubes/sky.fits/world", b" " * 10_000).status == 413
+
+
+def test_empty_batches_and_layers_without_sky(service: Service) -> None:
+    assert post(service, "/cubes/sky.fits/world", {"pixels": []}).json["world"] == []
+    answer = post(service, "/cubes/layers.fits/world", {"pixels": [[1, 1]]})
+    assert (answer.status, answer.message) == (400, "SCI has no celestial coordinates; allowed: a layer that has")
+    assert service.ok("/cubes/layers.fits/wcs").json == {"wcs": None}
+    assert post(service, "/cubes/no.fits/world", {"pixels": []}).status == 404
+    assert service.get("/cubes/sky.fits/world?x=1").parameter == "y"
+    assert service.get("/cubes/sky.fits/world?x=1&y=1&z=1").parameter == "z"
+
+
+def test_the_sky_is_described(service: Service) -> None:
+    cube = service.ok("/cubes/sky.fits").json
+    answer = service.ok("/cubes/sky.fits/wcs")
+    found = answer.json["wcs"]
+    assert (found["frame"], found["names"], found["ctype"]) == ("icrs", ["RA", "Dec"], ["RA---TAN", "DEC--TAN"])
+    assert (found["width"], found["height"], found["usable"]) == (1025, 1030, True)
+    assert found["max_err_px"] < 2e-3
+    assert len(found["patches"]) == 1
+    assert answer.headers["Cache-Control"] == "no-cache"
+    fresh = service.ok(f"/cubes/sky.fits/wcs?v={cube['fingerprint']}")
+    assert "immutable" in fresh.headers["Cache-Control"]
+    assert service.get("/cubes/sky.fits/wcs?v=old").status == 409
+
+
+def test_axes(service: Service) -> None:
+    answer = service.ok("/cubes/sky.fits/axes").json
+    (axis,) = answer["axes"]
+    assert (axis["name"], axis["quantity"], axis["size"]) == ("velocity", "velocity-radio", 3)
+    assert axis["coordinates"] == pytest.approx([1000.0, 1500.0, 2000.0])
+    assert axis["conversions"] == ["velocity-radio"]
+    same = service.ok("/cubes/sky.fits/axes?to=velocity-radio&unit=km/s").json["axes"][0]["converted"]
+    assert same["coordinates"] == pytest.approx([1.0, 1.5, 2.0])
+    found = service.ok("/cubes/sky.fits/axes?to=frequency&rest=100GHz").json["axes"][0]["converted"]
+    assert found["unit"] == "GHz"
+    assert found["coordinates"] == pytest.approx([100 * (1 - v / 299792458) for v in (1000, 1500, 2000)], rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ("to=frequency", "rest"),
+        ("to=speed", "to"),
+        ("unit=m", "to"),
+        ("to=frequency&rest=1", "rest"),
+        ("from=x", "from"),
+    ],
+)
+def test_axes_that_cannot_be_converted(service: Service, query: str, parameter: str) -> None:
+    answer = service.get(f"/cubes/sky.fits/axes?{query}")
+    assert (answer.status, answer.parameter) == (400, parameter)
+    assert "allowed" in answer.message
+
+
+def test_axes_without_coordinates(service: Service) -> None:
+    axes = service.ok("/cubes/sub/four.fits/axes").json["axes"]
+    assert [axis["size"] for axis in axes] == [2, 4]
+    assert service.get("/cubes/sub/four.fits/axes?to=frequency").parameter == "to"
