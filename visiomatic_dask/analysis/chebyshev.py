@@ -82,7 +82,7 @@ def checks() -> Basis:
 
 @cache
 def _projection() -> Array:
-    return np.linalg.pinv(nodes().values)
+    return np.asarray(np.linalg.pinv(nodes().values), np.float64)
 
 
 def fit(values: Array) -> Array:
