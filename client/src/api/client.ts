@@ -3,7 +3,7 @@
 import type { ClientError } from '../core/errors'
 import { browserTransport, readJson, readTile, request, type Transport } from './http'
 import { createUrls, type FolderQuery, type Rendering, type TileIndex } from './urls'
-import { parseColormaps, parseCube, parseCubes, parseCuts, parseFolder, parseValues } from './wire'
+import { parseColormaps, parseCube, parseCubes, parseCuts, parseFolder, parseValues, parseWcs } from './wire'
 
 /** Which cube, and which of its layers (the server's choice when undefined). */
 export interface CubeRef {
@@ -29,6 +29,8 @@ export function createClient(base: string, transport: Transport = browserTranspo
         signal,
         retries: 0,
       }),
+    wcs: (ref: CubeRef, fingerprint: string, signal: AbortSignal) =>
+      request(transport, urls.wcs(ref.name, fingerprint, ref.layer), readJson(parseWcs), { signal }),
     tile: (
       name: string,
       index: TileIndex,

@@ -100,6 +100,13 @@ export function createUrls(base: string) {
             ...channels.map((channel) => ['channel', channel] as const),
           ]),
       ),
+    wcs: (name: string, fingerprint: string, layer?: string) =>
+      at(
+        `${cubePath(name)}/wcs${query([
+          ['layer', layer],
+          ['v', fingerprint],
+        ])}`,
+      ),
     cuts: (name: string, channel: number, method: string, layer?: string) =>
       at(
         `${cubePath(name)}/cuts${query([

@@ -1,6 +1,7 @@
 // What the server says, checked where it enters: the rest of the client trusts these types.
 
 import { fail, ok, type Result } from '../core/errors'
+import { createSkyMap, type SkyMap } from '../core/wcs'
 
 export type Cuts = readonly [low: number, high: number]
 
@@ -189,6 +190,14 @@ export function parseValues(json: unknown): Result<Values> {
     unit: text(json.unit),
     world: isObject(json.world) ? (json as unknown as Values).world : null,
   })
+}
+
+/** Null where the layer has no sky. */
+export function parseWcs(json: unknown): Result<SkyMap | null> {
+  if (!isObject(json)) return wrong('no wcs')
+  if (json.wcs === null) return ok(null)
+  const map = createSkyMap(json.wcs)
+  return map ? ok(map) : wrong('a wcs that is none')
 }
 
 /** The sentences in an error body, which is JSON as every error of the server. */

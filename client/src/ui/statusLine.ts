@@ -45,11 +45,13 @@ export function statusLine(cube: Cube): StatusLine {
       const { x, y } = reading.pixel
       pixel.textContent = `x ${x}  y ${y}`
       // Until the answer is there the last one stays, dimmed: text that blinks cannot be read.
-      position.classList.toggle('vd-waiting', reading.values === null)
+      const known = reading.sky !== undefined
+      if (known) world.textContent = reading.sky ? `${reading.sky} ${frame}`.trim() : ''
+      position.classList.toggle('vd-waiting', reading.values === null && !known)
       value.classList.toggle('vd-waiting', reading.values === null)
       if (!reading.values) return
       const { values, unit, world: sky } = reading.values
-      world.textContent = sky ? `${sky.text.join(' ')} ${frame}`.trim() : ''
+      if (!known) world.textContent = sky ? `${sky.text.join(' ')} ${frame}`.trim() : ''
       value.textContent = valueText(values, unit || cube.unit)
     },
   }
