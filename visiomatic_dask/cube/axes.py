@@ -6,11 +6,13 @@ import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from astropy import units as u
 
 from visiomatic_dask.cube.dates import date_text
+from visiomatic_dask.cube.times import dates
 
 AxisKind = Literal["x", "y", "spectral", "stokes", "time", "other"]
 
@@ -49,7 +51,7 @@ STOKES_NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Axis:
     """One axis of a layer.
 
@@ -67,6 +69,8 @@ class Axis:
         Number of pixels.
     coordinates : tuple of float or None
         World coordinate of every pixel; None for y and x, and where there is no usable WCS.
+    reference : str
+        Of a time axis: the date of its zero, see `visiomatic_dask.cube.times.time_reference`; or empty.
     """
 
     name: str
@@ -75,6 +79,17 @@ class Axis:
     unit: str
     size: int
     coordinates: tuple[float, ...] | None = None
+    reference: str = ""
+
+    @cached_property
+    def dates(self) -> list[str] | None:
+        """Dates of the pixels of a time axis, ISO 8601 in its own time scale; None where they are not known."""
+        if self.kind != "time" or self.coordinates is None:
+            return None
+        if self.reference:
+            return dates(self.coordinates, self.unit, self.reference)
+        found = [date_text(value, self.unit) for value in self.coordinates]
+        return [one for one in found if one is not None] if None not in found else None
 
     def label(self, index: int) -> str:
         """Say in a few characters where along the axis a pixel is: ``115.271 GHz``, ``Q``."""
@@ -83,9 +98,13 @@ class Axis:
         value = self.coordinates[index]
         if self.kind == "stokes":
             return STOKES_NAMES.get(round(value), f"{value:g}")
-        if self.kind == "time" and (date := date_text(value, self.unit)) is not None:
-            return date
-        return _readable(value, self.unit, max(map(abs, self.coordinates)), self._step())
+        if self.dates is not None:
+            return self.dates[index]
+        return _readable(value, self.unit, self._largest, self._step())
+
+    @cached_property
+    def _largest(self) -> float:
+        return max(map(abs, self.coordinates or ()), default=0.0)
 
     def _step(self) -> float:
         assert self.coordinates is not None

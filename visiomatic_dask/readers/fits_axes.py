@@ -8,6 +8,7 @@ from astropy.io import fits
 
 from visiomatic_dask.cube import Axis, LayerWCS
 from visiomatic_dask.cube.axes import kind_and_name, unique_names
+from visiomatic_dask.cube.times import time_reference
 
 
 def plane_order(header: fits.Header, shape: tuple[int, ...], wcs: LayerWCS) -> tuple[int, ...]:
@@ -75,7 +76,8 @@ def describe_axes(header: fits.Header, shape: tuple[int, ...], wcs: LayerWCS) ->
         world = wcs.axis_coordinates(position, shape[index]) if position > 2 else None
         coordinates, unit = world if world is not None else (None, text(header, f"CUNIT{position}"))
         ctype = text(header, f"CTYPE{position}")
-        axes.append(Axis(name, kind, ctype, unit, shape[index], coordinates))
+        reference = time_reference(header, ctype) if kind == "time" else ""
+        axes.append(Axis(name, kind, ctype, unit, shape[index], coordinates, reference))
     return tuple(axes)
 
 

@@ -48,6 +48,8 @@ def _axis(
     }
     if axis.kind == "stokes" and axis.coordinates is not None:
         described["labels"] = [STOKES_NAMES.get(round(value), f"{value:g}") for value in axis.coordinates]
+    if axis.dates is not None:
+        described |= {"labels": axis.dates, "reference": axis.reference}
     if spectral is None:
         return described
     described |= {
