@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from visiomatic_dask.cube import Layer, Reader
 from visiomatic_dask.cube.axes import unique_names
 from visiomatic_dask.errors import UnsupportedFormat
-from visiomatic_dask.readers.cf_attributes import cf_scaling, unit_of
+from visiomatic_dask.readers.cf import cf_scaling, unit_of
 from visiomatic_dask.readers.labelled import Dim, labelled_layer
 from visiomatic_dask.readers.scaling import Scaling
 
+_DEFAULT_FILL = 9.969209968386869e36
+"""What NetCDF writes where a floating-point variable has not been written (NC_FILL_FLOAT, NC_FILL_DOUBLE)."""
 _COORDINATES = 2**20
 """Bytes of coordinates that are read when a file is opened."""
 _NAMING = ("coordinates", "bounds", "climatology", "grid_mapping", "cell_measures", "geometry")
@@ -100,7 +102,7 @@ def variable_layers(variables: Sequence[Variable], name: str) -> tuple[Layer, ..
 
 
 def _layer(variable: Variable, dims: _Dims, problems: tuple[str, ...]) -> Layer:
-    scaling, notes = cf_scaling(variable.stored, variable.attributes)
+    scaling, notes = cf_scaling(variable.stored, variable.attributes, _DEFAULT_FILL)
     names = unique_names([path.rpartition("/")[2] for path in variable.dims])
     return labelled_layer(
         variable.name,
@@ -147,6 +149,6 @@ class _Dims:
         self._left -= variable.shape[0] * variable.stored.itemsize
         if self._left < 0 or variable.problem is not None:
             return None
-        scaling, _ = cf_scaling(variable.stored, variable.attributes)
+        scaling, _ = cf_scaling(variable.stored, variable.attributes, _DEFAULT_FILL)
         with np.errstate(invalid="ignore"):  # a signalling NaN of damaged coordinates
             return scaling.physical(variable.values().view(scaling.stored)).astype(np.float64)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from visiomatic_dask.cube import Window
 from visiomatic_dask.errors import UnreadableCube
-from visiomatic_dask.readers.cf import cf_scaling
+from visiomatic_dask.readers.cf import cf_scaling, unit_of
 from visiomatic_dask.readers.labelled import Dim
 from visiomatic_dask.readers.zarr_hierarchy import Node
 from visiomatic_dask.readers.zarr_reader import ZarrReader
@@ -58,8 +58,7 @@ class StoredArray:
     @property
     def unit(self) -> str:
         """Unit of its pixels."""
-        unit = self.attributes.get("units", "")
-        return unit if isinstance(unit, str) else ""
+        return unit_of(self.attributes) if isinstance(self.attributes.get("units"), str) else ""
 
 
 def dimension_names(node: Node, count: int) -> tuple[str, ...] | None:
