@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tests.contracts.reader_contract import ReaderContract, Source
 from tests.readers.counting_source import CountingSource
-from tests.readers.fits_files import CASES, FITSCase
+from tests.readers.fits.fits_files import CASES, FITSCase
 from visiomatic_dask.cube import Reader, SourceFile, Window
 from visiomatic_dask.errors import UnreadableCube
 from visiomatic_dask.readers import open_cube

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.readers.fits_files import CASES, image
+from tests.readers.fits.fits_files import CASES, image
 from visiomatic_dask.errors import CubeNotFound, UnreadableCube, UnsupportedFormat
 from visiomatic_dask.readers import Place, format_of, formats, open_cube
 

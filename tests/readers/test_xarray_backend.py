@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 import visiomatic_dask
 from tests.contracts.fake_reader import FakeReader
-from tests.readers.fits_files import empty_primary, image
-from tests.readers.test_fits import RADIO
+from tests.readers.fits.fits_files import empty_primary, image
+from tests.readers.fits.test_fits import RADIO
 from visiomatic_dask.cube import Axis, Cube, LayerWCS, SourceGroup
 from visiomatic_dask.cube.cube import Layer
 from visiomatic_dask.errors import CubeChanged, CubeNotFound, InvalidRequest, UnreadableCube, UnsupportedFormat

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from ..readers.idia_files import pixels, write
+from tests.readers.hdf5.idia_files import pixels, write
+
 from ..service import Service, serving
 
 VALUES = pixels((3, 200, 300))

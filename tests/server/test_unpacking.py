@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from tests.readers.packed_files import bomb
+from tests.readers.packed.packed_files import bomb
 from visiomatic_dask.cube import SourceFile
-from visiomatic_dask.readers.progress_lock import ProgressLock
+from visiomatic_dask.readers.packed.progress_lock import ProgressLock
 
 from .. import reference
 from ..processes import wait_until

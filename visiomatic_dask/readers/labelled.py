@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from visiomatic_dask.cube import Axis, Layer, LayerLevel, LayerWCS, Reader
 from visiomatic_dask.cube.axes import AxisKind, kind_and_name
-from visiomatic_dask.readers.fits_header import json_header
+from visiomatic_dask.readers.fits.header import json_header
 from visiomatic_dask.readers.oriented_reader import oriented
 
 _X_NAMES = ("x", "lon", "longitude", "long", "glon", "ra", "col", "column", "columns", "sample", "samples", "easting")

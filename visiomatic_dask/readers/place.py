@@ -44,7 +44,7 @@ class Place:
     def look(cls, path: str | os.PathLike[str]) -> Place:
         """Look at a path or a URL; `OSError` where there is nothing that can be read."""
         if is_url(path):
-            from visiomatic_dask.readers import remote_file  # fsspec is for those who have URLs
+            from visiomatic_dask.readers.remote import remote_file  # fsspec is for those who have URLs
 
             head, is_folder = remote_file.look(str(path))
             return cls(str(path), head, is_folder)
@@ -79,7 +79,7 @@ class Place:
     def has(self, name: str) -> bool:
         """Whether a folder holds something of that name, or something of that name lies beside a file."""
         if self.is_remote:
-            from visiomatic_dask.readers import remote_file
+            from visiomatic_dask.readers.remote import remote_file
 
             parent = self.address.rstrip("/") if self.is_folder else self.address.rpartition("/")[0]
             return remote_file.exists(f"{parent}/{name}")
@@ -90,7 +90,7 @@ class Place:
         if self.source is not None:
             return self.source
         if self.is_remote:
-            from visiomatic_dask.readers.remote_file import RemoteFile
+            from visiomatic_dask.readers.remote.remote_file import RemoteFile
 
             return RemoteFile.of(self.address)
         return SourceFile.of(self.address)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from visiomatic_dask.readers.compression import compression_of
-from visiomatic_dask.readers.envi import data_file_of
+from visiomatic_dask.readers.packed.compression import compression_of
 from visiomatic_dask.readers.place import Place
+from visiomatic_dask.readers.raw.envi import data_file_of
 
 _BY_HEAD = (
     (b"\x1f\x9d", "it is compressed with compress (.Z); unpack it first, or use gzip"),

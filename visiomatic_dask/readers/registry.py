@@ -11,17 +11,17 @@ from importlib import metadata
 from visiomatic_dask.config import load_settings
 from visiomatic_dask.cube import Cube, SourceFile
 from visiomatic_dask.errors import CubeNotFound, UnreadableCube, UnsupportedFormat
-from visiomatic_dask.readers.compression import Compression, compression_of, look_inside
-from visiomatic_dask.readers.envi import ENVIFormat
-from visiomatic_dask.readers.fits import FITSFormat
+from visiomatic_dask.readers.fits.format import FITSFormat
 from visiomatic_dask.readers.format import Format
-from visiomatic_dask.readers.hdf5 import HDF5Format
-from visiomatic_dask.readers.netcdf3 import NetCDFFormat
-from visiomatic_dask.readers.numpy_file import NumPyFormat
+from visiomatic_dask.readers.hdf5.format import HDF5Format
+from visiomatic_dask.readers.netcdf.netcdf3 import NetCDFFormat
+from visiomatic_dask.readers.packed.compression import Compression, compression_of, look_inside
+from visiomatic_dask.readers.packed.unpack_cache import Progress, UnpackCache
 from visiomatic_dask.readers.place import HEAD, Place, opened
+from visiomatic_dask.readers.raw.envi import ENVIFormat
+from visiomatic_dask.readers.raw.numpy_file import NumPyFormat
 from visiomatic_dask.readers.refusals import why_inside_refused, why_refused
-from visiomatic_dask.readers.unpack_cache import Progress, UnpackCache
-from visiomatic_dask.readers.zarr import ZarrFormat
+from visiomatic_dask.readers.zarr.format import ZarrFormat
 
 logger = logging.getLogger(__name__)
 

@@ -19,10 +19,10 @@ from visiomatic_dask.cube import Axis, Cube, Layer, LayerWCS, Window
 from visiomatic_dask.cube.reader import Reader
 from visiomatic_dask.errors import UnreadableCube
 from visiomatic_dask.readers import registry
-from visiomatic_dask.readers.fits_cards import without_commentary
+from visiomatic_dask.readers.fits.cards import without_commentary
 from visiomatic_dask.readers.oriented_reader import OrientedReader
+from visiomatic_dask.readers.packed.unpack_cache import Progress
 from visiomatic_dask.readers.place import Place
-from visiomatic_dask.readers.unpack_cache import Progress
 
 _Key = int | slice | NDArray[np.int64]
 _PREFERRED_CHUNK = 8 * 2**20

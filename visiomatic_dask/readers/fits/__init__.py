@@ -1,0 +1,1 @@
+"""FITS: images, cubes, mosaics of several extensions, tile-compressed images."""

@@ -1,0 +1,1 @@
+"""NetCDF: files of version 3, and variables of either version as layers."""

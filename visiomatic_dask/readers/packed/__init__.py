@@ -1,0 +1,1 @@
+"""Files that are compressed as a whole: unpacked once, into a cache."""

@@ -1,0 +1,1 @@
+"""Arrays that lie uncompressed in a file: NumPy, ENVI."""
