@@ -82,7 +82,7 @@ class Service:
 
 
 @contextlib.contextmanager
-def serving(*paths: Path, cluster: ClusterAddress | None = None, **settings: Any) -> Iterator[Service]:
+def serving(*paths: Path | str, cluster: ClusterAddress | None = None, **settings: Any) -> Iterator[Service]:
     """Run a server in a thread; what it raises while it starts is raised here."""
     loop = asyncio.new_event_loop()
     ready = threading.Event()

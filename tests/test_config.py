@@ -119,6 +119,7 @@ ALLOWED: dict[str, list[tuple[Any, Any]]] = {
     "cache-folder": [("/scratch/cache", "/scratch/cache"), ("~/x", os.path.expanduser("~/x"))],  # noqa: PTH111
     "unpack-limit": [("264 MB", 264 * 10**6), (1, 1)],
     "cache-limit": [("1 TB", 10**12)],
+    "remote-prefixes": [([], ()), (["s3://b/", "https://a.org/x"], ("s3://b/", "https://a.org/x"))],
     "cors-origins": [([], ()), (["*"], ("*",)), (["http://a.org/", "https://b:80"], ("http://a.org", "https://b:80"))],
     "gamma": [(1, 1.0), (0.2, 0.2), (5, 5.0)],
     "quality": [(0, 0), (100, 100)],
@@ -145,6 +146,7 @@ REFUSED: dict[str, list[Any]] = {
     "cache-folder": ["", "relative/folder", "./here", "/a\0b", 1, True, ["/a"]],
     "unpack-limit": [0, -1, "much", None, True],
     "cache-limit": [0, "0 GB", None, math.nan],
+    "remote-prefixes": ["s3://b/", [1], ["b/c"], None],
     "cors-origins": ["*", "https://a.org", ["a.org"], [1], None, 3, {"https://a.org": 1}],
     "gamma": [0.19, 5.1, "2.2", None, True, math.nan],
     "quality": [-1, 101, 90.0, None],

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -24,14 +24,27 @@ from visiomatic_dask.engine.cluster import ClusterAddress, ClusterTarget
 from visiomatic_dask.errors import InvalidSetting, VisiomaticError
 from visiomatic_dask.info import describe_cube, describe_formats, text_of_cube, text_of_formats
 from visiomatic_dask.readers import open_cube
+from visiomatic_dask.readers.place import is_url
 from visiomatic_dask.server.front_ends import serve_from_several
 from visiomatic_dask.server.names import is_folder_cube
 from visiomatic_dask.server.serve import ServeOptions, run
 from visiomatic_dask.server.serve import serve as serve_until_stopped
 
 _DEFAULT_PORT = 8009
+
 _QUIET = 0.5
 """Seconds of unpacking before a progress bar is shown."""
+
+
+class PathOrURL(click.Path):
+    """A path that exists, as `pathlib.Path`; or a URL, as text."""
+
+    def __init__(self) -> None:
+        super().__init__(exists=True, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Leave URLs as they are."""
+        return value if is_url(value) else super().convert(value, param, ctx)
 
 
 @click.group("visiomatic", context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,7 +55,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[PATH]...")
+@click.argument("paths", nargs=-1, type=PathOrURL(), metavar="[PATH]...")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Interface to listen on.")
 @click.option(
     "--port",
@@ -78,7 +91,7 @@ def main() -> None:
 )
 @click.option("--no-browser", is_flag=True, help="Do not open a web browser.")
 def serve(
-    paths: tuple[Path, ...],
+    paths: tuple[Path | str, ...],
     host: str,
     port: int,
     scheduler: str | None,
@@ -92,6 +105,7 @@ def serve(
     """Serve cubes to web browsers.
 
     Each PATH is a cube, or a folder whose cubes are served by their names below it; without one, the current folder.
+    A PATH may be a URL: of a cube, or with a slash at its end, of which everything below may be opened by its URL.
     Without --scheduler, --scheduler-file or --cluster, a Dask cluster sized to this machine is started.
 
     One front end is enough for some 3,000 tiles a second. Of several, one that ends is started again.
@@ -99,13 +113,12 @@ def serve(
     cluster = _cluster(scheduler, scheduler_file, batch_system, jobs)
     if store is not None and not store.is_dir():
         raise click.BadParameter(f"{store} is not a folder", param_hint="--store")
-    chosen = paths or (Path.cwd(),)
+    chosen: tuple[Path | str, ...] = paths or (Path.cwd(),)
     options = ServeOptions(chosen, host, port, cluster, __version__)
 
     def ready(url: str) -> None:
-        page = url
-        if len(chosen) == 1 and (chosen[0].is_file() or is_folder_cube(chosen[0])):
-            page = f"{url}?image={quote(chosen[0].name or chosen[0].resolve().name)}"
+        single = _single_cube(chosen)
+        page = url if single is None else f"{url}?image={quote(single, safe='')}"
         click.echo(
             f"visiomatic_dask {__version__} serves {', '.join(map(str, chosen))}\n\n    {page}\n\nCtrl-C ends it."
         )
@@ -210,6 +223,16 @@ def _unpacking_bar(name: str) -> Iterator[Callable[[int, int], None] | None]:
                 bar.update(done - bar.pos)
 
         yield show
+
+
+def _single_cube(chosen: Sequence[Path | str]) -> str | None:
+    """Name of the cube, if nothing but one is served."""
+    if len(chosen) != 1:
+        return None
+    (one,) = chosen
+    if isinstance(one, str):
+        return None if one.endswith("/") else one
+    return one.name or one.resolve().name if one.is_file() or is_folder_cube(one) else None
 
 
 def _has_display() -> bool:

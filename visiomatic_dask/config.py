@@ -60,6 +60,7 @@ class Settings:
     unpack_limit: int
     cache_limit: int
     cors_origins: tuple[str, ...]
+    remote_prefixes: tuple[str, ...]
     gamma: float
     quality: int
 
@@ -182,6 +183,12 @@ def _origins(value: Any) -> tuple[str, ...]:
     return tuple(origin.rstrip("/") for origin in value)
 
 
+def _prefixes(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(one, str) and "://" in one for one in value):
+        raise ValueError("a list of URLs as https://example.org/cubes/ or s3://bucket/")
+    return tuple(value)
+
+
 _CHECKS = {
     "tile-size": _tile_size,
     "brick-size": _bytes,
@@ -205,6 +212,7 @@ _CHECKS = {
     "unpack-limit": _bytes,
     "cache-limit": _bytes,
     "cors-origins": _origins,
+    "remote-prefixes": _prefixes,
     "gamma": _gamma,
     "quality": _integer(0, 100),
 }

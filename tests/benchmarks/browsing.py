@@ -15,6 +15,8 @@ import numpy as np
 import uvloop
 from astropy.io import fits
 
+from visiomatic_dask.config import load_settings
+from visiomatic_dask.readers import UnpackCache
 from visiomatic_dask.server.browse import Browser, PageRequest
 from visiomatic_dask.server.names import DataRoots
 from visiomatic_dask.server.serve import spare_what_stays
@@ -81,7 +83,7 @@ def _fill(folder: Path, files: int) -> None:
 
 
 async def _browse(folder: Path, files: int) -> Column:
-    browser = Browser(DataRoots([folder]))
+    browser = Browser(DataRoots([folder]), UnpackCache.of(load_settings()))
     column: Column = {}
     async with _watched(column, "idle"):
         await asyncio.sleep(IDLE)

@@ -19,6 +19,9 @@ from visiomatic_dask.errors import UnsupportedFormat
 from visiomatic_dask.readers import open_cube
 from visiomatic_dask.readers.xarray_backend import layer_to_xarray
 
+SEGMENTS = {f"Segment{one}": ((2048, 576), "int32") for one in (*range(10, 18), *(f"{i:02}" for i in range(7, -1, -1)))}
+"""Amplifiers of an ITL detector, in the order of their files."""
+
 OPENED: dict[str, tuple[str, dict[str, tuple[tuple[int, ...], str]]]] = {
     "admit/mom_integ_test_input.fits": (
         "FITS",
@@ -330,22 +333,7 @@ OPENED: dict[str, tuple[str, dict[str, tuple[tuple[int, ...], str]]]] = {
         "FITS",
         {
             "MOSAIC": ((4000, 4072), "int32"),
-            "Segment10": ((2048, 576), "int32"),
-            "Segment11": ((2048, 576), "int32"),
-            "Segment12": ((2048, 576), "int32"),
-            "Segment13": ((2048, 576), "int32"),
-            "Segment14": ((2048, 576), "int32"),
-            "Segment15": ((2048, 576), "int32"),
-            "Segment16": ((2048, 576), "int32"),
-            "Segment17": ((2048, 576), "int32"),
-            "Segment07": ((2048, 576), "int32"),
-            "Segment06": ((2048, 576), "int32"),
-            "Segment05": ((2048, 576), "int32"),
-            "Segment04": ((2048, 576), "int32"),
-            "Segment03": ((2048, 576), "int32"),
-            "Segment02": ((2048, 576), "int32"),
-            "Segment01": ((2048, 576), "int32"),
-            "Segment00": ((2048, 576), "int32"),
+            **SEGMENTS,
         },
     ),
     "obs_lsst/itl_expected_assembled.fits.gz": (
@@ -358,22 +346,7 @@ OPENED: dict[str, tuple[str, dict[str, tuple[tuple[int, ...], str]]]] = {
         "FITS",
         {
             "MOSAIC": ((4000, 4072), "int32"),
-            "Segment10": ((2048, 576), "int32"),
-            "Segment11": ((2048, 576), "int32"),
-            "Segment12": ((2048, 576), "int32"),
-            "Segment13": ((2048, 576), "int32"),
-            "Segment14": ((2048, 576), "int32"),
-            "Segment15": ((2048, 576), "int32"),
-            "Segment16": ((2048, 576), "int32"),
-            "Segment17": ((2048, 576), "int32"),
-            "Segment07": ((2048, 576), "int32"),
-            "Segment06": ((2048, 576), "int32"),
-            "Segment05": ((2048, 576), "int32"),
-            "Segment04": ((2048, 576), "int32"),
-            "Segment03": ((2048, 576), "int32"),
-            "Segment02": ((2048, 576), "int32"),
-            "Segment01": ((2048, 576), "int32"),
-            "Segment00": ((2048, 576), "int32"),
+            **SEGMENTS,
         },
     ),
     "profound/r.fits": (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import bz2
+import gzip
 import os
 import time
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from visiomatic_dask.readers import open_cube
+from visiomatic_dask.readers import UnpackCache, open_cube, peek_cube
 from visiomatic_dask.server import browse
 from visiomatic_dask.server.browse import Browser, PageRequest
 from visiomatic_dask.server.names import DataRoots
@@ -24,6 +26,8 @@ from ..service import Service, serving
 from .conftest import Sky
 
 MANY = 10_000
+CACHE = UnpackCache(Path("/nowhere"), 1, 1)
+"""Nothing is unpacked for a listing, so nobody ever looks there."""
 
 
 def names(page: dict[str, Any]) -> list[str]:
@@ -250,7 +254,7 @@ def test_ten_thousand_files_while_others_are_answered(crowd: Path) -> None:
     """While pages are read with details, the event loop goes on: it turns many times before the first page is there."""
 
     async def main() -> None:
-        browser = Browser(DataRoots([crowd]))
+        browser = Browser(DataRoots([crowd]), CACHE)
         turns = 0
 
         async def turn() -> None:
@@ -281,14 +285,14 @@ def test_what_takes_too_long_is_pending_and_comes_when_asked_again(
 ) -> None:
     opened: list[str] = []
 
-    def counted(path: str, *, name: str) -> Any:
+    def counted(path: str, name: str, cache: UnpackCache) -> Any:
         opened.append(name)
-        return open_cube(path, name=name)
+        return peek_cube(path, name, cache)
 
-    monkeypatch.setattr("visiomatic_dask.server.headlines.open_cube", counted)
+    monkeypatch.setattr("visiomatic_dask.server.headlines.peek_cube", counted)
 
     async def main() -> None:
-        browser = Browser(DataRoots([crowd]), budget=0.0)
+        browser = Browser(DataRoots([crowd]), CACHE, budget=0.0)
         request = PageRequest("", 9_900, 50, details=True)
         page = await browser.page(request)
         assert [entry.get("pending") for entry in page["entries"]] == [True] * 50
@@ -312,7 +316,7 @@ def test_pages_that_begin_alike_are_not_taken_for_one_another(tmp_path: Path) ->
         fits.writeto(tmp_path / f"{number:02d}.fits", np.zeros((2, 2), np.uint8))
 
     async def main() -> None:
-        browser = Browser(DataRoots([tmp_path]), budget=20)
+        browser = Browser(DataRoots([tmp_path]), CACHE, budget=20)
         both = await asyncio.gather(browser.page(PageRequest("")), browser.page(PageRequest("", contains=".fits")))
         browser.close()
         for page, expected in zip(both, ({"cube", "other"}, {"cube"}), strict=True):
@@ -324,7 +328,7 @@ def test_pages_that_begin_alike_are_not_taken_for_one_another(tmp_path: Path) ->
 
 def test_what_is_under_way_is_bounded(crowd: Path) -> None:
     async def main() -> None:
-        browser = Browser(DataRoots([crowd]), budget=0.0)
+        browser = Browser(DataRoots([crowd]), CACHE, budget=0.0)
         pages = await asyncio.gather(*(browser.page(PageRequest("", start, 1000)) for start in range(0, MANY, 1000)))
         assert len(browser._under_way) <= browse._MOST_PARTS
         assert sum(len(page["entries"]) for page in pages) == MANY
@@ -355,3 +359,33 @@ def test_health_is_answered_while_a_crowd_is_listed(crowd: Path) -> None:
         listing.result()
     first, *others = "".join("p" if one == "page" else "h" for one in answered).split("p")
     assert all("hh" in part for part in (first, *others[:-1]))
+
+
+def test_listing_compressed_files_unpacks_none(tmp_path: Path, cache_folder: Path) -> None:
+    """Their layers are told from their beginning: the first image of a FITS file, whatever its size, but no more."""
+    one, two = fits.ImageHDU(np.zeros((300, 400), np.int16), name="SCI"), fits.ImageHDU(np.zeros((5, 6)), name="DQ")
+    fits.HDUList([fits.PrimaryHDU(), one, two]).writeto(tmp_path / "two.fits.gz")
+    fits.writeto(tmp_path / "large.fits.gz", np.zeros((3, 1000, 2000), np.float32))
+    np.save(tmp_path / "array.npy", np.zeros((20, 30), np.uint8))
+    (tmp_path / "array.npy.bz2").write_bytes(bz2.compress((tmp_path / "array.npy").read_bytes()))
+    (tmp_path / "text.gz").write_bytes(gzip.compress(b"hello"))
+    with serving(tmp_path) as service:
+        entries = by_name(settled(service, "/cubes?path=&details=true"))
+        layers = {
+            name: [(one["name"], one["shape"]) for one in entry.get("layers", [])] for name, entry in entries.items()
+        }
+        assert layers == {
+            "array.npy": [("array", [20, 30])],
+            "array.npy.bz2": [("array", [20, 30])],
+            "large.fits.gz": [("PRIMARY", [3, 1000, 2000])],
+            "text.gz": [],
+            "two.fits.gz": [("SCI", [300, 400]), ("DQ", [5, 6])],
+        }
+        assert [name for name, entry in entries.items() if "partial" in entry] == [
+            "array.npy.bz2",
+            "large.fits.gz",
+            "two.fits.gz",
+        ]
+        assert not list(cache_folder.glob("unpacked/*large*"))
+        service.ok("/cubes/two.fits.gz")  # opened, it is unpacked, and everything is known
+        assert "partial" not in by_name(settled(service, "/cubes?path=&details=true&contains=two"))["two.fits.gz"]

@@ -15,7 +15,8 @@ from visiomatic_dask.readers.fits.format import FITSFormat
 from visiomatic_dask.readers.format import Format
 from visiomatic_dask.readers.hdf5.format import HDF5Format
 from visiomatic_dask.readers.netcdf.netcdf3 import NetCDFFormat
-from visiomatic_dask.readers.packed.compression import Compression, compression_of, look_inside
+from visiomatic_dask.readers.packed.compression import Compression, compression_of, look_inside, peek
+from visiomatic_dask.readers.packed.peeked_file import PeekedFile
 from visiomatic_dask.readers.packed.unpack_cache import Progress, UnpackCache
 from visiomatic_dask.readers.place import HEAD, Place, opened
 from visiomatic_dask.readers.raw.envi import ENVIFormat
@@ -142,6 +143,40 @@ def to_be_unpacked(path: str | os.PathLike[str], cache: UnpackCache) -> SourceFi
     except OSError:  # opening it tells
         return None
     return packed if cache.find(packed) is None else None
+
+
+def peek_cube(path: str | os.PathLike[str], name: str, cache: UnpackCache) -> tuple[Cube, bool]:
+    """Open a cube for the sake of its description: what is compressed as a whole is not unpacked for it.
+
+    Parameters
+    ----------
+    path, name, cache
+        As of `open_cube`.
+
+    Returns
+    -------
+    (cube, is_whole)
+        Of a compressed file that is not in the cache only the layers that its first 256 kB tell of; their pixels are
+        not there.
+
+    Raises
+    ------
+    CubeNotFound, UnsupportedFormat, UnreadableCube
+        As of `open_cube`; `UnreadableCube` also where the beginning of a compressed file tells nothing.
+    """
+    packed = to_be_unpacked(path, cache)
+    if packed is None:
+        return open_cube(path, name=name, cache=cache), True
+    place = Place.look(path)
+    source = PeekedFile(packed, peek(place))
+    inner = Place(f"{place.address}/unpacked", source.beginning[:HEAD], source=source)
+    found = _matching(inner)
+    if found is None:
+        raise _unsupported(name, f"it is compressed, and {why_inside_refused(inner)}")
+    try:
+        return replace(found.open(inner, name), source=packed), False
+    except OSError as error:  # a format that wants the file itself, which is not there
+        raise UnreadableCube(f"{name} is compressed, and its beginning does not tell what it holds") from error
 
 
 def _inside(place: Place, compression: Compression, name: str, cache: UnpackCache, progress: Progress | None) -> Place:

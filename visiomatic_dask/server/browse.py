@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from visiomatic_dask.readers import UnpackCache
 from visiomatic_dask.server.folders import Contents, FolderReader, Item
 from visiomatic_dask.server.headlines import Details, Headline, Headlines, described, pending
 from visiomatic_dask.server.names import DataRoots
@@ -82,15 +83,17 @@ class Browser:
     ----------
     roots : DataRoots
         What may be listed.
+    cache : UnpackCache
+        Where compressed files are unpacked; listing them unpacks none.
     budget : float
         Seconds for which a page is waited for.
     """
 
-    def __init__(self, roots: DataRoots, budget: float = _BUDGET) -> None:
+    def __init__(self, roots: DataRoots, cache: UnpackCache, budget: float = _BUDGET) -> None:
         self._roots = roots
         self._budget = budget
         self._folders = FolderReader(roots)
-        self._headlines = Headlines()
+        self._headlines = Headlines(cache)
         # Headers take longer than first bytes, which are not to wait for them.
         self._looking = ThreadPoolExecutor(2, "looking")
         self._opening = ThreadPoolExecutor(1, "opening")

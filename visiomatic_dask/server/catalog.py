@@ -16,6 +16,7 @@ from typing import Any
 from visiomatic_dask.cube import Cube, Layer, SourceFile
 from visiomatic_dask.errors import BeingUnpacked, CubeNotFound, UnreadableCube
 from visiomatic_dask.readers import UnpackCache, open_cube
+from visiomatic_dask.readers.place import is_url
 from visiomatic_dask.rendering import Background
 from visiomatic_dask.server.names import DataRoots
 from visiomatic_dask.server.unpacking import Unpacking
@@ -38,9 +39,9 @@ BackgroundSource = Callable[[Layer], Awaitable[list[Background]]]
 class OpenedCube:
     """One version of a cube, with the statistics of its layers once someone has asked for them."""
 
-    def __init__(self, cube: Cube, path: Path, source: BackgroundSource) -> None:
+    def __init__(self, cube: Cube, address: str, source: BackgroundSource) -> None:
         self.cube = cube
-        self.path = path
+        self.address = address
         self.checked = time.monotonic()
         self._source = source
         self._backgrounds: dict[str, asyncio.Task[list[Background]]] = {}
@@ -170,8 +171,10 @@ class Catalog:
                 await task
 
     async def sweep(self) -> None:
-        """Look at the files of all cubes that nobody has asked for lately, one after the other."""
+        """Look at the files of all cubes that nobody has asked for lately, one by one; not at those at URLs."""
         for name, opened in list(self._opened.items()):
+            if is_url(opened.address):
+                continue
             if time.monotonic() - opened.checked < _TRUSTED or name in self._opening:
                 continue
             if not await self._is_still(name, "name", opened):
@@ -207,7 +210,7 @@ class Catalog:
         opened = await asyncio.to_thread(self._open, name, parameter)
         if isinstance(opened, SourceFile):
             cube = await self._unpacking.open(name, opened)
-            opened = OpenedCube(cube, Path(opened.path), self._source)
+            opened = OpenedCube(cube, opened.path, self._source)
         opened.checked = began
         return opened
 
@@ -216,7 +219,7 @@ class Catalog:
 
         def look() -> bool:
             try:
-                return self._roots.resolve(name, parameter) == opened.path and opened.cube.is_current
+                return self._roots.resolve(name, parameter) == opened.address and opened.cube.is_current
             except (CubeNotFound, UnreadableCube):
                 return False
 
@@ -233,12 +236,13 @@ class Catalog:
 
     def _open(self, name: str, parameter: str) -> OpenedCube | SourceFile:
         """Open the cube, or return the file that has to be unpacked first."""
-        path = self._roots.resolve(name, parameter)
-        _settle(path)
-        packed = self._unpacking.needed(path)
-        if packed is not None:
-            return packed
-        return OpenedCube(open_cube(path, name=name, cache=self._unpacking.cache), path, self._source)
+        address = self._roots.resolve(name, parameter)
+        if not is_url(address):
+            _settle(Path(address))
+            packed = self._unpacking.needed(address)
+            if packed is not None:
+                return packed
+        return OpenedCube(open_cube(address, name=name, cache=self._unpacking.cache), address, self._source)
 
 
 def _settle(path: Path) -> None:

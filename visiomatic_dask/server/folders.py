@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import PurePosixPath
 
 from visiomatic_dask.errors import UnreadableCube
+from visiomatic_dask.readers.place import is_url
 from visiomatic_dask.server.names import DataRoots, Folder
 
 _MOST_NAMES = 200_000
@@ -37,7 +38,7 @@ class Item:
     name : str
         As requests call it: relative to the data roots, with ``/`` between folders.
     path : str
-        Where it lies; symbolic links followed.
+        Where it lies; symbolic links followed. Or a URL.
     is_folder : bool
         Whether it is a folder, which may still be a cube.
     is_link : bool
@@ -48,6 +49,11 @@ class Item:
     path: str
     is_folder: bool
     is_link: bool = False
+
+
+def single_item(name: str, address: str) -> Item:
+    """Make the item of a single cube, which may be a folder, or lie at a URL."""
+    return Item(name, address, not is_url(address) and os.path.isdir(address))  # noqa: PTH112 - a path as text
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,7 @@ class FolderReader:
             kept = self._kept.get(path)
         if kept is not None and kept.stamp == stamp:
             return kept
-        single = [Item(name, str(real), real.is_dir()) for name, real in self._roots.single.items() if not path]
+        single = [single_item(name, address) for name, address in self._roots.single.items() if not path]
         found = {item.name: item for item in single}
         why: OSError | None = None
         for folder in folders:

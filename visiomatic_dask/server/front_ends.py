@@ -54,7 +54,9 @@ async def serve_from_several(
         raise InvalidSetting(
             "--front-ends is above 1; allowed: 1, as only Linux spreads the connections of a port over processes"
         )
-    DataRoots(options.paths)  # what is wrong with a path is said before anything is started
+    DataRoots(
+        (*options.paths, *settings.remote_prefixes)
+    )  # what is wrong with a path is said before anything is started
     stop = stop_signals()
     with reserved_port(options) as port:
         async with shared_cluster(options.cluster, count) as cluster:

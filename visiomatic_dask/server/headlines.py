@@ -13,10 +13,11 @@ from typing import Any, Literal
 
 from visiomatic_dask.cube import Layer, Source
 from visiomatic_dask.errors import VisiomaticError
-from visiomatic_dask.readers import Place, format_of, open_cube
+from visiomatic_dask.readers import Place, UnpackCache, format_of, peek_cube, to_be_unpacked
+from visiomatic_dask.readers.place import is_url
 from visiomatic_dask.readers.refusals import why_refused
 from visiomatic_dask.readers.shared_cache import SharedCache
-from visiomatic_dask.server.folders import Item, scan, sorted_items
+from visiomatic_dask.server.folders import Item, scan, single_item, sorted_items
 from visiomatic_dask.server.names import DataRoots, Folder
 
 logger = logging.getLogger(__name__)
@@ -68,18 +69,28 @@ class Details:
         The version of it that was opened.
     stamp : Hashable
         Tells the version of its folder.
+    is_whole : bool
+        Whether these are all of its layers; of a compressed file only the beginning is looked at.
     """
 
     layers: str
     error: str | None
     source: Source | None
     stamp: Hashable
+    is_whole: bool = True
 
 
 class Headlines:
-    """Looks at entries, and remembers them for as long as they do not change. Any number of threads may."""
+    """Looks at entries, and remembers them for as long as they do not change. Any number of threads may.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    cache : UnpackCache
+        Where compressed files are unpacked; listing them unpacks none.
+    """
+
+    def __init__(self, cache: UnpackCache) -> None:
+        self._cache = cache
         self._told: SharedCache[tuple[str | None, str | None]] = SharedCache(_MOST_KEPT, cost=lambda _: 1)
         self._details: SharedCache[Details] = SharedCache(_MOST_KEPT, cost=lambda _: 1)
 
@@ -93,6 +104,8 @@ class Headlines:
         stamp : Hashable
             Changes when a name in its folder comes or goes: what a file is may depend on those beside it.
         """
+        if is_url(item.path):
+            return Headline("cube")  # for which the operator answers: to ask would hold up the list
         try:
             status = os.stat(item.path)  # noqa: PTH116 - thousands of them
             key = (item.path, status.st_size, status.st_mtime_ns, stamp)
@@ -106,16 +119,17 @@ class Headlines:
     def open(self, item: Item, headline: Headline, stamp: Hashable) -> Details:
         """Read the headers of a cube."""
         key = (item.path, headline.size, headline.changed)
-        kept = self._details.get(key, lambda: _opened(item, stamp))
-        if not _holds(kept, stamp):
+        kept = self._details.get(key, lambda: _opened(item, stamp, self._cache))
+        told_more = not kept.is_whole and to_be_unpacked(item.path, self._cache) is None  # it has been opened since
+        if told_more or not _holds(kept, stamp):
             self._details.discard(key)
-            kept = self._details.get(key, lambda: _opened(item, stamp))
+            kept = self._details.get(key, lambda: _opened(item, stamp, self._cache))
         return kept
 
     def walk(self, roots: DataRoots) -> Iterator[tuple[Item, Headline]]:
         """Everything below the roots, depth first, files before folders. Folders behind symbolic links are left out."""
-        for name, real in roots.single.items():
-            item = Item(name, str(real), real.is_dir())
+        for name, address in roots.single.items():
+            item = single_item(name, address)
             yield item, self.look(item, None)
         for root in roots.folders("", "path"):
             yield from self._walk(root, "")
@@ -150,6 +164,8 @@ def described(item: Item, headline: Headline, details: Details | None) -> dict[s
     }
     if details is not None:
         entry["layers"] = json.loads(details.layers)
+        if not details.is_whole:
+            entry["partial"] = True
     error = headline.error if details is None else details.error
     return entry if error is None else entry | {"error": error}
 
@@ -171,16 +187,16 @@ def _told(path: str) -> tuple[str | None, str | None]:
     return None, "it is empty" if not (place.head or place.is_folder) else why_refused(place)
 
 
-def _opened(item: Item, stamp: Hashable) -> Details:
+def _opened(item: Item, stamp: Hashable, cache: UnpackCache) -> Details:
     try:
-        cube = open_cube(item.path, name=item.name)
+        cube, is_whole = peek_cube(item.path, item.name, cache)
     except VisiomaticError as error:
         return Details("[]", error.message, None, stamp)
     except Exception:  # the format may be somebody else's: one bad file must not hide a folder
         logger.exception("%s cannot be opened", item.name)
         return Details("[]", "it cannot be opened: its reader failed, and the server's log says how", None, stamp)
     layers = json.dumps([_layer(one) for one in cube.layers[:_MOST_LAYERS]])
-    return Details(layers, None, cube.source, stamp)
+    return Details(layers, None, cube.source, stamp, is_whole)
 
 
 def _holds(details: Details, stamp: Hashable) -> bool:

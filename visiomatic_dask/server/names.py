@@ -10,6 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from visiomatic_dask.errors import CubeNotFound, InvalidSetting
 from visiomatic_dask.readers import Place, format_of
+from visiomatic_dask.readers.place import is_url
+from visiomatic_dask.server.remote_names import RemotePrefixes
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +35,26 @@ class DataRoots:
 
     Parameters
     ----------
-    paths : sequence of Path
+    paths : sequence of Path or str
         Folders, whose cubes are called by their path below them; and cubes, be they files or folders as Zarr
-        hierarchies are, which are called by their own name. An earlier one hides a later one of the same name.
+        hierarchies are, which are called by their own name. An earlier one hides a later one of the same name. And
+        URLs: those that end in a slash, below which everything may be opened, and cubes; both are called by their URL.
 
     Raises
     ------
     InvalidSetting
-        If a path does not exist, or two cubes have the same name.
+        If a path does not exist, two cubes have the same name, or a URL is no prefix of any.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path | str]) -> None:
         self._folders: list[Path] = []
-        self._single: dict[str, Path] = {}
-        for path in paths:
+        self._remote = RemotePrefixes([str(path) for path in paths if is_url(path)])
+        self._single: dict[str, str] = {url: url for url in self._remote.cubes}
+        for path in (Path(path) for path in paths if not is_url(path)):
             real = Path(os.path.realpath(path))
             if real.is_file() or is_folder_cube(real):
                 name = path.name or real.name
-                if self._single.setdefault(name, real) != real:
+                if self._single.setdefault(name, str(real)) != str(real):
                     raise InvalidSetting(f"two cubes are called {name}: serve the folder above them instead")
             elif real.is_dir():
                 self._folders.append(real)
@@ -58,17 +62,17 @@ class DataRoots:
                 raise InvalidSetting(f"{path} is neither a cube nor a folder")
 
     @property
-    def single(self) -> Mapping[str, Path]:
-        """Single cubes by name."""
+    def single(self) -> Mapping[str, str]:
+        """Paths and URLs of single cubes, by name."""
         return self._single
 
-    def resolve(self, name: str, parameter: str) -> Path:
-        """Find the file, or the folder that is a cube, that a name means.
+    def resolve(self, name: str, parameter: str) -> str:
+        """Find the file, the folder that is a cube, or the URL that a name means.
 
         Parameters
         ----------
         name : str
-            Relative to a root, with ``/`` between folders.
+            Relative to a root, with ``/`` between folders; or a URL.
         parameter : str
             What the request calls it, for messages.
 
@@ -78,12 +82,13 @@ class DataRoots:
             If there is no such file, or it does not lie below the roots once symbolic links are followed. The message
             is the same: nobody learns what else lies on this machine.
         """
-        if name in self._single:
-            return self._single[name]
+        address = self._single.get(name) or self._remote.address(name)
+        if address is not None:
+            return address
         for folder in self._below(name):
             with contextlib.suppress(OSError):  # a name longer than names can be, a folder that may not be entered
                 if folder.path.is_file() or is_folder_cube(folder.path):
-                    return folder.path
+                    return str(folder.path)
         raise _not_found(name, parameter, "the name of a cube below the data roots, as GET /cubes lists them")
 
     def folders(self, name: str, parameter: str) -> list[Folder]:

@@ -42,8 +42,8 @@ class ServeOptions:
 
     Attributes
     ----------
-    paths : sequence of Path
-        Cubes and data roots.
+    paths : sequence of Path or str
+        Cubes and data roots; also URLs, see `visiomatic_dask.server.names.DataRoots`.
     host : str
         Interface to listen on.
     port : int
@@ -56,7 +56,7 @@ class ServeOptions:
         Whether other processes of this user listen on the same port.
     """
 
-    paths: Sequence[Path]
+    paths: Sequence[Path | str]
     host: str
     port: int
     cluster: ClusterTarget | None
@@ -104,7 +104,7 @@ async def open_services(options: ServeOptions, settings: Settings, roots: DataRo
         cache = UnpackCache.of(settings)
         catalog = Catalog(roots, renderer.measure.backgrounds, settings.open_cubes, forget, cache)
         async with catalog.watched():
-            with contextlib.closing(catalog), contextlib.closing(Browser(roots)) as browser:
+            with contextlib.closing(catalog), contextlib.closing(Browser(roots, cache)) as browser:
                 yield Services(renderer, catalog, browser, desk, styles, settings, options.version)
 
 
@@ -119,7 +119,7 @@ async def running_server(options: ServeOptions, settings: Settings) -> AsyncIter
     ClusterError
         If the cluster cannot be used.
     """
-    roots = DataRoots(options.paths)
+    roots = DataRoots((*options.paths, *settings.remote_prefixes))
     # A port of our own is taken before anything else. One that others serve from already comes last: the kernel sends
     # connections to whoever listens, and they would wait here while the others could answer them.
     sockets = [] if options.reuse_port else bound_sockets(options)

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from visiomatic_dask.cube import Cube, SourceFile
 from visiomatic_dask.errors import TooLarge, Unavailable, UnreadableCube, VisiomaticError
@@ -34,7 +33,7 @@ class Unpacking:
         self._failures: OrderedDict[str, tuple[float, VisiomaticError]] = OrderedDict()
         self._is_closed = False
 
-    def needed(self, path: Path) -> SourceFile | None:
+    def needed(self, path: str) -> SourceFile | None:
         """Return the file that has to be unpacked before it can be opened. Blocks.
 
         Raises

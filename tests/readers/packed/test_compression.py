@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from tests.readers.packed.packed_files import PACKINGS, plain
 from visiomatic_dask.errors import UnreadableCube
-from visiomatic_dask.readers import Place, format_of, peek
-from visiomatic_dask.readers.packed.compression import compression_of, unpacked
+from visiomatic_dask.readers import Place, format_of
+from visiomatic_dask.readers.packed.compression import compression_of, peek, unpacked
 
 DATA = np.random.default_rng(3).normal(0, 3, 50_000).astype(np.int8).tobytes()
 
