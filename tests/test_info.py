@@ -54,7 +54,7 @@ def test_levels_of_the_source_are_named(tmp_path: Path) -> None:
     levels = tuple(LayerLevel(k, FakeReader(np.zeros((2000 >> k, 3000 >> k), np.float32))) for k in (1, 2))
     cube = dataclasses.replace(cube, layers=(dataclasses.replace(cube.layers[0], levels=levels),))
     text = "\n".join(text_of_cube(describe_cube(cube, load_settings())))
-    assert "levels 1, 2 are in the file; 2 are made from them" in text
+    assert "levels 1, 2 are in the file; 2 more are made from that" in text
 
 
 def test_warnings_and_small_planes_are_told(tmp_path: Path) -> None:

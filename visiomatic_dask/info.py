@@ -127,9 +127,11 @@ def _pyramid(pyramid: dict[str, Any]) -> str:
     if not above:
         return "none is needed: one tile shows a whole plane"
     if not held:
-        return f"none in the file: {above} coarser levels are made when they are looked at"
+        which = "a coarser level is made when it is" if above == 1 else f"{above} coarser levels are made when they are"
+        return f"none in the file: {which} looked at"
     made = above - len([level for level in held if level <= above])
-    return f"levels {', '.join(map(str, held))} are in the file" + (f"; {made} are made from them" if made else "")
+    some = f"level {held[0]} is" if len(held) == 1 else f"levels {', '.join(map(str, held))} are"
+    return f"{some} in the file" + (f"; {made} more are made from that" if made else "")
 
 
 def _costs(costs: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from visiomatic_dask.cube.dates import date_text
         (-1, "hr since 2000-01-01T00:00:00Z", "1999-12-31T23:00:00"),
         (90, "minutes since 2020-02-28 23:00:00 UTC", "2020-02-29T00:30:00"),
         (0.0625, "seconds since 2020-02-28 12:00:00 +00:00", "2020-02-28T12:00:00.062"),
+        (1, "days since 2024-11-27 07:07:56.220403", "2024-11-28T07:07:56.220"),
         (86_400_000, "milliseconds since 2020-02-28", "2020-02-29"),
         (1, "days since 2000-01-01 (360_day)", None),
         (1, "months since 2000-01-01", None),

@@ -284,3 +284,10 @@ def test_cd_matrix_of_older_and_empty_headers() -> None:
     assert older == {"CD1_1": -1.0, "CD1_2": 0.0, "CD2_1": 0.75, "CD2_2": 3.0}
     assert cd_matrix({}) == {"CD1_1": 1.0, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 1.0}
     assert cd_matrix({"CDELT1": "wide"})["CD1_1"] == 1.0
+
+
+def test_alternate_descriptions_alone_are_no_sky_and_no_complaint() -> None:
+    """Raw files describe their detector by WCSs with letters, and the sky not at all."""
+    header = fits.Header({"CTYPE1A": "PIXEL", "CTYPE2A": "PIXEL", "CRVAL1A": 5.0, "CD1_1A": 1.0, "CD2_2A": -1.0})
+    wcs = LayerWCS.from_header(header)
+    assert (wcs.full, wcs.celestial, wcs.warnings) == (None, None, ())

@@ -9,7 +9,7 @@ import numpy as np
 
 _SINCE = re.compile(
     r"\s*(\w+)\s+since\s+(\d{1,4})-(\d{1,2})-(\d{1,2})"
-    r"(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{1,2})(?:\.0*)?)?)?\s*(?:Z|UTC|GMT|[+-]?0?0:?(?:00)?)?\s*",
+    r"(?:[T ]+(\d{1,2}):(\d{2})(?::(\d{1,2})(?:\.(\d*))?)?)?\s*(?:Z|UTC|GMT|[+-]?0?0:?(?:00)?)?\s*",
     re.IGNORECASE,
 )
 _MILLISECONDS = {"day": 86_400_000, "hour": 3_600_000, "minute": 60_000, "second": 1000, "millisecond": 1}
@@ -42,9 +42,10 @@ def date_text(value: float, unit: str) -> str | None:
     size = _MILLISECONDS.get(_SHORT.get(word, word.removesuffix("s")))
     if size is None or abs(value * size) > _MOST:
         return None
-    year, month, day, hour, minute, second = (int(one or 0) for one in found.groups()[1:])
+    year, month, day, hour, minute, second = (int(one or 0) for one in found.groups()[1:7])
+    thousandths = f"{(found[8] or ''):0<3.3}"
     try:
-        first = np.datetime64(f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}", "ms")
+        first = np.datetime64(f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{thousandths}", "ms")
     except ValueError:  # there is no such date
         return None
     date = first + np.timedelta64(round(value * size), "ms")

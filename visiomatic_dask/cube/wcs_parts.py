@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from astropy.wcs import WCS
 from visiomatic_dask.cube.sky import celestial_frame
 
 _LOOKUP = ("CPDIS", "CPERR", "CQDIS", "DP", "DQ", "D2IMDIS", "D2IMERR", "D2IMARR", "AXISCORR")
+_ALTERNATE = re.compile("(?:CTYPE|CRVAL|CRPIX|CDELT)[1-9][A-Z]|(?:CD|PC)[1-9]_[1-9][A-Z]")
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ def _read(
             found.append("the distortion by lookup tables is left out: the tables cannot be read")
             cards = fits.Header([card for card in cards.cards if not _is_lookup(card.keyword)])
     single: dict[int, WCS] = {}
+    if not any(f"CTYPE{i}" in cards for i in range(1, 10)) and any(_ALTERNATE.fullmatch(key) for key in cards):
+        return None, None, single  # only alternate descriptions, of detectors and amplifiers: not of the sky
     try:
         full = WCS(cards, lookup)
     except Exception as error:  # noqa: BLE001 - wcslib raises many kinds on headers from the wild
