@@ -6,6 +6,7 @@ import math
 import threading
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from astropy.coordinates import BaseCoordinateFrame
@@ -63,6 +64,12 @@ class LayerWCS:
         cards = fits.Header([card for card in header.cards if card.keyword not in _COMMENTARY])
         wcs = cls(None, None)
         wcs._parts, wcs._read = None, lambda: parts_of(cards, x_axis, y_axis, tables)
+        return wcs
+
+    def checked(self, complaints: Callable[[LayerWCS], list[str]]) -> LayerWCS:
+        """Return the same, with more warnings, which are looked for when something is first asked of it."""
+        wcs = LayerWCS(None, None)
+        wcs._parts, wcs._read = None, lambda: replace(self.parts, warnings=(*self.parts.warnings, *complaints(self)))
         return wcs
 
     @property
