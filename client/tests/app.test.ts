@@ -26,7 +26,8 @@ it('shows how far the unpacking of a cube is, and then why it could not be opene
       },
       fetch: async (input) => {
         const isCube = String(input).includes('/cubes/')
-        const [status, body] = isCube ? (answers.shift() ?? [500, {}]) : [200, { colormaps: [], cubes: [] }]
+        const others = { colormaps: [], path: '', entries: [], total: 0, offset: 0, next: null }
+        const [status, body] = isCube ? (answers.shift() ?? [500, {}]) : [200, others]
         return new Response(JSON.stringify(body), { status })
       },
     }),
