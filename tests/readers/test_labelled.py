@@ -76,6 +76,18 @@ def test_latitudes_and_longitudes_are_a_wcs() -> None:
             assert sky.frame == "itrs"
 
 
+@pytest.mark.parametrize("first", [0.5, -179.5, 100.5])
+def test_the_whole_earth_has_longitudes(first: float) -> None:
+    lon = along(first, 1, 360)
+    array = FakeReader(np.zeros((4, 360), np.float32))
+    dims = [Dim("lat", 4, along(-1.5, 1, 4), "degrees_north"), Dim("lon", 360, lon, "degrees_east")]
+    layer = labelled_layer("a", array, dims)
+    for column in (0, 1, 179, 203, 359):
+        sky = layer.wcs.sky(column + 1, 2)
+        assert sky is not None
+        assert (sky.lon - lon[column] + 180) % 360 - 180 == pytest.approx(0, abs=1e-9)
+
+
 def test_uneven_coordinates_are_no_wcs() -> None:
     lat = along(50, -0.5, 4) ** 2
     layer = layer_of(Dim("t", 3), Dim("lat", 4, lat, "degrees_north"), Dim("lon", 5, along(0, 1, 5), "degrees_east"))

@@ -168,7 +168,8 @@ def _header(axes: Sequence[Axis], y: Dim, x: Dim, unit: str, attributes: Mapping
         header[f"CDELT{number}"] = step
         if degrees:
             header[f"CUNIT{number}"] = "deg"
-            reference = 0.0 if number == 2 else first
+            # A plate carrée ends 180° to either side of its reference: in the middle, it holds the whole Earth.
+            reference = 0.0 if number == 2 else first + step * (axes[-1].size - 1) / 2
             header[f"CRVAL{number}"] = reference
             header[f"CRPIX{number}"] = 1.0 + (reference - first) / step
         else:
