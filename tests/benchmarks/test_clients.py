@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import mmap
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -246,7 +247,9 @@ def test_memory_that_grows() -> None:
     held = []
     with MemoryTrend(Tree(os.getpid()), 0.02, 0.1, {os.getpid(): "this"}) as trend:
         for _ in range(10):
-            held.append(b"x" * 2**20)
+            # Pages of their own: an allocator may hand out what earlier tests have left, which is resident already.
+            held.append(mmap.mmap(-1, 2**20))
+            held[-1].write(b"x" * 2**20)
             time.sleep(0.05)
     (mine,) = [one for one in trend.trends if one.name == "this"]
     assert mine.samples > 5
