@@ -44,7 +44,7 @@ def test_a_plane_too_large_to_read_is_a_preview(tmp_path: Path) -> None:
     described = describe_cube(cube, load_settings(read_limit="1 MB"))
     assert described["layers"][0]["costs"]["whole_plane"]["preview"] is True
     text = "\n".join(text_of_cube(described))
-    assert "a whole plane reads 0.95 MiB, as a preview" in text
+    assert "the first tile of a whole plane reads 0.95 MiB, as a preview, of full resolution 2.93 MiB" in text
     assert "11.44 MiB, row by row" in text
     assert "none in the file: 4 coarser levels are made when they are looked at" in text
 

@@ -138,6 +138,6 @@ def _costs(costs: dict[str, Any]) -> str:
     tile, plane = costs["full_resolution_tile"], costs["whole_plane"]
     quality = ", as a preview" if plane["preview"] else ""
     return (
-        f"a whole plane reads {format_bytes(plane['read'])}{quality}; "
-        f"at full resolution {format_bytes(tile['read'])} at a time"
+        f"the first tile of a whole plane reads {format_bytes(plane['read'])}{quality}, "
+        f"of full resolution {format_bytes(tile['read'])}"
     )

@@ -404,7 +404,7 @@ OPENED: dict[str, tuple[str, dict[str, tuple[tuple[int, ...], str]]]] = {
 
 REFUSED = {
     "fitsrs/Random_Groups.fits": r"it holds random groups \(UVFITS visibilities\), not an image; image them first",
-    "enmap/cubus_gamsberg_subset.hdr": "it describes cubus_gamsberg_subset",
+    "enmap/cubus_gamsberg_subset.hdr": "it is the header of cubus_gamsberg_subset: open that",
 }
 TEXTS = "its content is of no known format"
 """Why catalogues (.csv) and regions (.reg, .crtf) are refused: they are laid over a cube, they are none."""

@@ -66,9 +66,8 @@ class Place:
     def path(self) -> Path:
         """The path of what lies here; `UnsupportedFormat` where it lies at a URL."""
         if self.is_remote:
-            raise UnsupportedFormat(
-                f"{self.name}: files of this format can be opened only where they lie, not at a URL"
-            )
+            what = "only FITS, NumPy and Zarr can be opened at URLs, not compressed as a whole; copy it first"
+            raise UnsupportedFormat(f"{self.name}: {what}")
         return Path(self.address)
 
     @property

@@ -10,7 +10,7 @@ _BY_HEAD = (
     (b"\x1f\x9d", "it is compressed with compress (.Z); unpack it first, or use gzip"),
     (b"\xfd7zXZ\x00", "it is compressed with xz; unpack it first, or use gzip"),
     (b"\x28\xb5\x2f\xfd", "it is compressed with Zstandard; unpack it first, or use gzip"),
-    (b"PK\x03\x04", "it is a zip archive (as .npz files are); unpack it first"),
+    (b"PK\x03\x04", "it is a zip archive (as .npz files are); unpack it first. Zarr in a zip file is called .zarr.zip"),
 )
 _UNKNOWN = "its content is of no known format"
 
@@ -21,7 +21,11 @@ def why_refused(place: Place) -> str:
         return "it is a folder that holds no dataset of its own"
     if place.head.startswith(b"ENVI") and not place.is_remote:
         data = data_file_of(place.path)
-        return "it is an ENVI header without a file that it describes" if data is None else f"it describes {data.name}"
+        return (
+            "it is an ENVI header without a file that it describes"
+            if data is None
+            else f"it is the header of {data.name}: open that"
+        )
     return next((text for head, text in _BY_HEAD if place.head.startswith(head)), _UNKNOWN)
 
 

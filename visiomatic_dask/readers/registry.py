@@ -129,8 +129,8 @@ def open_cube(
 
 
 def _unsupported(name: str, why: str) -> UnsupportedFormat:
-    readable = "; ".join(one.description for one in formats())
-    return UnsupportedFormat(f"{name}: {why}. What can be opened: {readable}; files also compressed with gzip or bzip2")
+    readable = ", ".join(one.name for one in formats())
+    return UnsupportedFormat(f"{name}: {why}. What can be opened: {readable} (info --formats says more)")
 
 
 def to_be_unpacked(path: str | os.PathLike[str], cache: UnpackCache) -> SourceFile | None:

@@ -193,7 +193,7 @@ def test_what_a_header_gets_wrong(tmp_path: Path, fields: dict[str, Any], error:
 def test_the_header_itself_says_what_to_open(tmp_path: Path) -> None:
     path = tmp_path / "cube.img"
     write(path, numbers("<f4"))
-    with pytest.raises(UnsupportedFormat, match=r"cube\.hdr: it describes cube\.img"):
+    with pytest.raises(UnsupportedFormat, match=r"cube\.hdr: it is the header of cube\.img: open that"):
         open_cube(path.with_suffix(".hdr"))
     path.unlink()
     with pytest.raises(UnsupportedFormat, match="an ENVI header without a file that it describes"):

@@ -168,7 +168,7 @@ def test_what_a_server_will_not_do_is_said(server: RangeServer) -> None:
     server.status.clear()
     server.moved["/cube.fits"] = server.url.replace("127.0.0.1", "localhost") + "/there.fits"
     write(server.folder / "there.fits")
-    with pytest.raises(UnreadableCube, match=r"the server sends one on to localhost:\d+; ask there"):
+    with pytest.raises(UnreadableCube, match=r"the server redirects to localhost:\d+: open it there"):
         open_cube(f"{server.url}/cube.fits")
     server.moved.clear()
     (server.folder / "text").write_text("hello")

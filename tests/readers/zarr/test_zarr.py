@@ -216,7 +216,7 @@ def test_levels_that_do_not_fit(tmp_path: Path) -> None:
     assert layer.levels[0].reader.shape == (2, 4, 16, 16)
     deep, odd = layer.warnings
     assert deep.startswith("1 is not used as a level: its shape is (2, 2, 16, 16)")
-    assert odd == "2 is not used as a level: 32 × 32 pixels become 11 × 11, not a half, a quarter …"
+    assert odd == "2 is not used as a level: 32 × 32 pixels become 11 × 11, not a half, a quarter … of it"
 
 
 def test_store_of_our_own(tmp_path: Path) -> None:

@@ -64,7 +64,9 @@ def _why_no_image(hdus: list[HDU]) -> str:
     if filled and all(len(hdu.shape) == 1 for hdu in filled):
         return f"it holds a spectrum or another array of one axis ({filled[-1].shape[0]} pixels); an image has 2 to 5"
     shapes = ", ".join(f"HDU {hdu.index} ({hdu.header.get('XTENSION', 'primary')}) {hdu.shape}" for hdu in hdus[:8])
-    return f"it holds no image of 2 to 5 axes; found: {shapes}"
+    kinds = {str(hdu.header.get("XTENSION", "")).strip() for hdu in hdus if hdu.header.get("ZIMAGE") is not True}
+    what = "tables" if kinds & {"TABLE", "BINTABLE"} else "no image of 2 to 5 axes"
+    return f"it holds {what}; found: {shapes}"
 
 
 def _layer(hdu: HDU, source: ByteSource, layer_name: str, cube_name: str, hdus: list[HDU]) -> Layer:

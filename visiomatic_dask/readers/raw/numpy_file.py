@@ -30,7 +30,7 @@ class NumPyFormat:
     """The NumPy entry of the registry."""
 
     name = "NumPy"
-    description = "NumPy arrays (.npy) of 2 to 5 axes, rows from the top down, the spectral axis first or last"
+    description = "NumPy arrays (.npy) of 2 to 5 axes, rows from the top down, the spectral axis guessed: first or last"
 
     def matches(self, place: Place) -> bool:
         """Whether it starts as a NumPy file does."""

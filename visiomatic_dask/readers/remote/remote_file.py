@@ -1,22 +1,17 @@
-"""Files at URLs, read by ranges through fsspec: close ones as one request, all requests of a read at the same time.
-
-Credentials, endpoints and proxies are fsspec's business: its configuration files, or variables as
-``FSSPEC_S3_ENDPOINT_URL``, for every process that reads.
-"""
+"""Files at URLs, read by ranges through fsspec: close ones as one request, all requests of a read at the same time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
-
-from fsspec.core import url_to_fs
 
 from visiomatic_dask.cube.source import digest
 from visiomatic_dask.errors import CubeChanged, UnreadableCube
 from visiomatic_dask.readers.place import HEAD
 from visiomatic_dask.readers.remote.coalesce import coalesce
+from visiomatic_dask.readers.remote.file_system import ask, fresh, short, version_of
 
 _GAP = 128 * 1024
 """Bytes that are read in vain rather than asked for in a request of their own: at 10 MB/s they take as long as a round
@@ -24,12 +19,6 @@ trip of 13 ms."""
 _MOST = 4 * 2**20
 """Bytes of one request: a brick of 8 MB comes in two or more at a time."""
 _AT_A_TIME = 16
-_VERSION_KEYS = ("ETag", "Last-Modified", "LastModified", "VersionId", "mtime", "modified", "created")
-
-_LIBRARIES = ("aiohttp", "botocore", "fsspec")
-"""Packages below fsspec whose errors need not be an `OSError`."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +50,20 @@ class RemoteFile:
         UnreadableCube
             If it cannot be asked for, its size is unknown, or it has been moved to another host.
         """
-        info = _ask(url, lambda fs, path: fs.info(path, **_fresh(fs)))
+        info = ask(url, lambda fs, path: fs.info(path, **fresh(fs)))
         if info.get("type") == "directory" or not isinstance(info.get("size"), int):
-            raise UnreadableCube(f"{_short(url)} cannot be read: the server does not tell how long it is")
+            raise UnreadableCube(f"{short(url)} cannot be read: the server does not tell how long it is")
         moved_to = urlsplit(info.get("url") or url).netloc
         if moved_to != urlsplit(url).netloc:
-            raise UnreadableCube(f"{_short(url)} cannot be read: the server sends one on to {moved_to}; ask there")
+            raise UnreadableCube(f"{short(url)} cannot be read: the server redirects to {moved_to}: open it there")
         if info.get("partial") is False:
-            raise UnreadableCube(f"{_short(url)} cannot be read: the server does not send parts of files")
-        return cls(url, info["size"], "|".join(str(info[key]) for key in _VERSION_KEYS if info.get(key)))
+            raise UnreadableCube(f"{short(url)} cannot be read: the server does not send parts of files")
+        return cls(url, info["size"], version_of(info))
 
     @property
     def name(self) -> str:
         """Last part of the URL."""
-        return _short(self.url)
+        return short(self.url)
 
     @property
     def fingerprint(self) -> str:
@@ -106,7 +95,7 @@ class RemoteFile:
             return list(fs.cat_ranges([path] * len(starts), starts, stops, batch_size=_AT_A_TIME, on_error="raise"))
 
         try:
-            answers = _ask(self.url, fetch)
+            answers = ask(self.url, fetch)
         except FileNotFoundError as error:
             raise CubeChanged(f"{self.name} is no longer there") from error
         except UnreadableCube:
@@ -140,7 +129,7 @@ def look(url: str) -> tuple[bytes, bool]:
             file.seek(0)
             return bytes(file.read(min(HEAD, source.size)))
 
-    return _ask(url, first), False
+    return ask(url, first), False
 
 
 def _is_zarr(url: str) -> bool:
@@ -151,46 +140,7 @@ def _is_zarr(url: str) -> bool:
 def exists(url: str) -> bool:
     """Whether there is something at a URL."""
     try:
-        _ask(url, lambda fs, path: fs.info(path, **_fresh(fs)))
+        ask(url, lambda fs, path: fs.info(path, **fresh(fs)))
     except (FileNotFoundError, UnreadableCube):
         return False
     return True
-
-
-def _ask(url: str, question: Callable[[Any, str], T]) -> T:
-    """Ask a file system something, and turn what its library raises into our errors."""
-    try:
-        fs, path = url_to_fs(url)
-        return question(fs, path)
-    except FileNotFoundError as error:
-        # fsspec says so of whatever goes wrong with a web server.
-        if error.__cause__ is None or getattr(error.__cause__, "status", None) in (404, 410):
-            raise
-        raise UnreadableCube(f"{_short(url)} cannot be read: {_reason(error.__cause__)}") from error
-    except ImportError as error:
-        raise UnreadableCube(f"{_short(url)} cannot be read: {error}; pip install 'visiomatic-dask[remote]'") from error
-    except Exception as error:
-        if not isinstance(error, OSError | ValueError) and type(error).__module__.split(".")[0] not in _LIBRARIES:
-            raise
-        raise UnreadableCube(f"{_short(url)} cannot be read: {_reason(error)}") from error
-
-
-def _fresh(fs: Any) -> dict[str, Any]:
-    """Have S3 answer from the store, not from what was listed before."""
-    return {"refresh": True} if "s3" in fs.protocol else {}
-
-
-def _reason(error: BaseException) -> str:
-    """Say what went wrong, without the address, which may be of an inner network."""
-    status = getattr(error, "status", None)
-    if status:
-        return f"the server answers {status}"
-    if isinstance(error, PermissionError):
-        return "the server refuses it"
-    if isinstance(error, ValueError):
-        return "the server does not send parts of files, only whole ones"
-    return f"the server does not answer as it should ({type(error).__name__})"
-
-
-def _short(url: str) -> str:
-    return url.rstrip("/").rpartition("/")[2]

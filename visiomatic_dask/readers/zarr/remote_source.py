@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from visiomatic_dask.cube.source import digest
-from visiomatic_dask.errors import CubeChanged, UnreadableCube
+from visiomatic_dask.errors import CubeChanged
+from visiomatic_dask.readers.remote.file_system import ask, fresh, short, version_of
 
 T = TypeVar("T")
 
 AT_A_TIME = 16
-_VERSION_KEYS = ("ETag", "Last-Modified", "LastModified", "VersionId", "mtime", "modified", "created")
-_LIBRARIES = ("aiohttp", "botocore", "fsspec")
-"""Packages below fsspec whose errors need not be an `OSError`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,59 +77,14 @@ def _version(url: str, path: str) -> str | None:
         info = fs.info(f"{root}/{path}", **fresh(fs))
         if info.get("type") == "directory":
             raise FileNotFoundError(path)
-        return "|".join(str(info[key]) for key in ("size", *_VERSION_KEYS) if info.get(key) is not None)
+        return f"{info.get('size')}|{version_of(info)}"
 
-    return ask(url, question)
+    return ask_for(url, question)
 
 
-def ask(url: str, question: Callable[[Any, str], T]) -> T | None:
-    """Ask the file system of a URL something; None where there is nothing.
-
-    Parameters
-    ----------
-    url : str
-        Where the dataset lies.
-    question : callable
-        Gets the fsspec file system and the path that the URL has there.
-
-    Raises
-    ------
-    UnreadableCube
-        If there is no answer, or it is an error; whatever the library below raises.
-    """
-    from fsspec.core import url_to_fs  # for those who have URLs
-
+def ask_for(url: str, question: Callable[[Any, str], T]) -> T | None:
+    """Ask the file system of a URL for something; None where there is nothing. See `ask`."""
     try:
-        fs, root = url_to_fs(url)
-        return question(fs, root.rstrip("/"))
-    except FileNotFoundError as error:
-        # fsspec says so of whatever goes wrong with a web server.
-        if error.__cause__ is None or getattr(error.__cause__, "status", None) in (404, 410):
-            return None
-        raise UnreadableCube(f"{short(url)} cannot be read: {_reason(error.__cause__)}") from error
-    except ImportError as error:
-        raise UnreadableCube(f"{short(url)} cannot be read: {error}; pip install 'visiomatic-dask[remote]'") from error
-    except Exception as error:
-        if not isinstance(error, OSError | ValueError) and type(error).__module__.split(".")[0] not in _LIBRARIES:
-            raise
-        raise UnreadableCube(f"{short(url)} cannot be read: {_reason(error)}") from error
-
-
-def fresh(fs: Any) -> dict[str, Any]:
-    """Options that have S3 answer from the store, not from what was listed before."""
-    return {"refresh": True} if "s3" in fs.protocol else {}
-
-
-def short(url: str) -> str:
-    """Last part of a URL, which is all that messages say of it."""
-    return url.rstrip("/").rpartition("/")[2]
-
-
-def _reason(error: BaseException) -> str:
-    """Say what went wrong, without the address, which may be of an inner network."""
-    status = getattr(error, "status", None)
-    if status:
-        return f"the server answers {status}"
-    if isinstance(error, PermissionError):
-        return "the server refuses it"
-    return f"the server does not answer as it should ({type(error).__name__})"
+        return ask(url, question)
+    except FileNotFoundError:
+        return None

@@ -78,7 +78,10 @@ def _level(shape: tuple[int, ...], coarser: tuple[int, ...], factor: float | Non
         return 0, f"its shape is {coarser}, that of the layer {shape}, and only y and x may differ"
     fitting = [level for level in range(1, max(shape[-2:]).bit_length() + 1) if _fits(shape, coarser, level)]
     if not fitting:
-        return 0, f"{shape[-2]} × {shape[-1]} pixels become {coarser[-2]} × {coarser[-1]}, not a half, a quarter …"
+        return (
+            0,
+            f"{shape[-2]} × {shape[-1]} pixels become {coarser[-2]} × {coarser[-1]}, not a half, a quarter … of it",
+        )
     wanted = math.log2(factor) if factor and factor > 0 else fitting[0]
     level = min(fitting, key=lambda one: abs(one - wanted))
     if not y_down and shape[-2] % (1 << level):

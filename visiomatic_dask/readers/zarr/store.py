@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from visiomatic_dask.cube import Source
 from visiomatic_dask.errors import UnreadableCube
+from visiomatic_dask.readers.remote.file_system import fresh, short
 from visiomatic_dask.readers.zarr.folder_source import FolderSource, Stamp, stamp_of
-from visiomatic_dask.readers.zarr.remote_source import RemoteSource, ask, at_a_time, fresh, short, versions_of
+from visiomatic_dask.readers.zarr.remote_source import RemoteSource, ask_for, at_a_time, versions_of
 
 if TYPE_CHECKING:
     from zarr.abc.store import Store
@@ -133,7 +134,7 @@ class RemoteMetadata:
             return list(fs.ls(f"{root}/{path}" if path else root, detail=True, **fresh(fs)))
 
         try:
-            found = ask(self.address, question)
+            found = ask_for(self.address, question)
         except UnreadableCube as error:
             logger.info("%s cannot be listed: %s", path or "/", error)
             found = None
@@ -151,7 +152,7 @@ class RemoteMetadata:
         return RemoteSource.of(self.address, members)
 
     def _read(self, path: str) -> bytes | None:
-        return ask(self.address, lambda fs, root: bytes(fs.cat_file(f"{root}/{path}")))
+        return ask_for(self.address, lambda fs, root: bytes(fs.cat_file(f"{root}/{path}")))
 
 
 class ZipMetadata:
