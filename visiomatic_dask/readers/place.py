@@ -66,7 +66,7 @@ class Place:
     def path(self) -> Path:
         """The path of what lies here; `UnsupportedFormat` where it lies at a URL."""
         if self.is_remote:
-            what = "only FITS, NumPy and Zarr can be opened at URLs, not compressed as a whole; copy it first"
+            what = "compressed files and zip files can be opened only where they lie, not at a URL; copy it first"
             raise UnsupportedFormat(f"{self.name}: {what}")
         return Path(self.address)
 

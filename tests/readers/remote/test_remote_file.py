@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import os
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+import h5py
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -213,3 +215,17 @@ def test_s3(bucket: Any, tmp_path: Path) -> None:
         open_cube("s3://sky/cube.fits")
     with pytest.raises(CubeChanged, match="no longer there"):
         reader.read(window)
+
+
+def test_what_has_to_be_unpacked_is_refused(server: RangeServer) -> None:
+    (server.folder / "packed.fits.gz").write_bytes(gzip.compress((server.folder / "cube.fits").read_bytes()))
+    with pytest.raises(UnsupportedFormat, match="compressed files and zip files can be opened only where they lie"):
+        open_cube(f"{server.url}/packed.fits.gz")
+
+
+def test_hdf5_is_read_by_ranges(server: RangeServer) -> None:
+    with h5py.File(server.folder / "cube.hdf5", "w") as file:
+        file.create_dataset("0/DATA", data=PIXELS, chunks=(1, 128, 128), compression="gzip")
+    reader = open_cube(f"{server.url}/cube.hdf5").layers[0].reader
+    window = Window((0, 3, 100), (3, 690, 300), (2, 5, 3))
+    np.testing.assert_array_equal(reader.read(window), PIXELS[window.slices])
