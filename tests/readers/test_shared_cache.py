@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -47,7 +48,7 @@ def test_one_makes_it_for_all() -> None:
     assert made == [1]
 
 
-def test_a_failure_is_everyones_and_not_kept() -> None:
+def test_a_failure_is_not_kept() -> None:
     cache: SharedCache[int] = SharedCache(10)
 
     def fail() -> int:
@@ -113,3 +114,31 @@ def test_least_recently_used_go_first() -> None:
     assert cache.get(11, lambda: 11) == 11  # too large to be kept
     assert gone == [5]
     assert cache.get(11, lambda: 12) == 12
+
+
+def test_a_failure_is_of_who_asked_for_it() -> None:
+    """Who waits for a part of what failed makes that part, which may be sound."""
+    cache: SharedCache[int] = SharedCache(100)
+
+    def ask(keys: Sequence[int], make: Callable[[Sequence[int]], list[int]]) -> list[int]:
+        return cache.get_all(keys, lambda missing: make([keys[i] for i in missing]))
+
+    begun, finish = threading.Event(), threading.Event()
+
+    def broken(keys: Sequence[int]) -> list[int]:
+        begun.set()
+        assert finish.wait(10)
+        raise ValueError(f"{keys[-1]} is broken")
+
+    def sound(keys: Sequence[int]) -> list[int]:
+        finish.set()
+        return list(keys)
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(ask, [1, 2, 3], broken)
+        assert begun.wait(10)
+        second = pool.submit(ask, [1, 4], sound)
+        assert second.result(10) == [1, 4]
+        with pytest.raises(ValueError, match="3 is broken"):
+            first.result(10)
+    assert ask([1, 2, 3, 4], lambda keys: [-key for key in keys]) == [-1, -2, -3, 4]
