@@ -96,7 +96,7 @@ def test_info_as_json(cube: Path) -> None:
 def test_info_lists_the_formats() -> None:
     finished = run("info", "--formats")
     assert finished.returncode == 0, finished.stderr
-    assert re.search(r"^FITS +plain FITS", finished.stdout, re.MULTILINE)
+    assert re.search(r"^FITS +FITS images", finished.stdout, re.MULTILINE)
     names = [one["name"] for one in json.loads(run("info", "--formats", "--json").stdout)]
     assert names == [line.split()[0] for line in finished.stdout.splitlines()]
 

@@ -51,6 +51,8 @@ def test_replaced_and_deleted_under_an_open_page(page: Page, served: tuple[str, 
     assert abs(screenshot(page, PLACE) - 40).max() <= 1
 
     write(path, 120, rows=1700)
+    # Until the server has looked again, it may make tiles of what it has in memory of the old file.
+    wait_until(lambda: answer(page) != first, 20)
     page.locator("#contrast-value").fill("1.5")
     page.locator("#contrast-value").press("Enter")
     expect(page.locator("#messages")).to_contain_text("changed on the server", timeout=20_000)

@@ -153,7 +153,8 @@ def test_what_somebody_waits_for_comes_first() -> None:
 
 
 def test_a_view_that_has_moved_on_takes_what_it_expected_with_it() -> None:
-    slow = layer_of(MadeUp((1, 16384, 1024), delay=0.15))
+    # What is expected around the view takes three seconds, and the view moves on after one.
+    slow = layer_of(MadeUp((1, 16384, 1024), delay=0.4))
 
     def at(row: int) -> TileRequest:
         return TileRequest(slow, 0, row, 0, Style(Mono(0, Cut(0, 90)), PNG))
