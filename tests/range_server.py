@@ -23,8 +23,8 @@ class RangeServer:
         Whether ranges are honoured; else the whole file is sent, as many servers do.
     status : dict
         Status by path, for what is refused.
-    moved : dict
-        Where a path is sent on to.
+    moved, moved_gets : dict
+        Where a path is sent on to; the latter when the file is asked for, not about.
     requests : list of (method, path, range)
         All requests.
     sent : int
@@ -39,6 +39,7 @@ class RangeServer:
     ranges: bool = True
     status: dict[str, int] = field(default_factory=dict)
     moved: dict[str, str] = field(default_factory=dict)
+    moved_gets: dict[str, str] = field(default_factory=dict)
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
     sent: int = 0
     url: str = ""
@@ -74,8 +75,9 @@ class _Handler(BaseHTTPRequestHandler):
         state, path, asked = self.state, unquote(urlsplit(self.path).path), self.headers.get("Range")
         state.requests.append((self.command, path, asked))
         file = state.folder / path.lstrip("/")
-        if path in state.moved:
-            self._empty(302, Location=state.moved[path])
+        moved = state.moved | (state.moved_gets if body else {})
+        if path in moved:
+            self._empty(302, Location=moved[path])
         elif path in state.status or not file.is_file():
             self._empty(state.status.get(path, 404))
         else:

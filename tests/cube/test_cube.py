@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.contracts.fake_reader import FakeReader
-from visiomatic_dask.cube import Axis, Cube, LayerWCS, SourceGroup
+from visiomatic_dask.cube import Axis, Cube, LayerWCS, SourceFile
 from visiomatic_dask.cube.cube import Layer
 from visiomatic_dask.errors import InvalidRequest
 
@@ -62,7 +62,7 @@ def test_spectral_axis() -> None:
 
 
 def test_layer_by_name() -> None:
-    cube = Cube("m", "FITS", SourceGroup("m", ()), (layer(name="DATA"), layer(name="STAT")))
+    cube = Cube("m", "FITS", SourceFile("/nowhere", 0, 0), (layer(name="DATA"), layer(name="STAT")))
     assert cube.layer() is cube.layers[0]
     assert cube.layer("STAT") is cube.layers[1]
     with pytest.raises(InvalidRequest, match="layer is 'DQ'; allowed: DATA, STAT") as caught:

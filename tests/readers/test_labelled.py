@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from tests.contracts.fake_reader import FakeReader
-from visiomatic_dask.cube import Layer, Window
+from visiomatic_dask.cube import Cube, Layer, SourceFile, Window
 from visiomatic_dask.readers.labelled import Dim, labelled_layer
+from visiomatic_dask.readers.xarray_backend import layer_to_xarray
 
 ARRAY = np.arange(3 * 4 * 5, dtype=np.float32).reshape(3, 4, 5)
 
@@ -133,3 +134,32 @@ def test_levels_are_turned_like_the_layer() -> None:
     assert level.level == 1
     assert level.reader.shape == (3, 2, 3)
     np.testing.assert_array_equal(level.reader.read(Window.whole((3, 2, 3))), coarse.array[:, ::-1])
+
+
+def test_a_copied_fits_header_is_no_wcs_of_this_array() -> None:
+    """It may be of one with its rows the other way round, or of another part of it."""
+    copied = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRPIX1": 5.0, "CRVAL1": 10.0}
+    copied |= {"END": 1, "NAXIS1": 77, "TELESCOP": "X"}
+    layer = layer_of(*(Dim(name, size) for name, size in zip("tyx", ARRAY.shape, strict=True)), attributes=copied)
+    assert layer.wcs.celestial is None
+    assert (layer.header["NAXIS1"], layer.header["TELESCOP"]) == (5, "X")
+
+
+@pytest.mark.parametrize("names", [("t", "lat", "lon"), ("lon", "t", "lat"), ("lat", "lon", "t")])
+@pytest.mark.parametrize("step", [-1.0, 1.0])
+def test_the_wcs_of_an_xarray_object_is_of_its_own_order(names: tuple[str, ...], step: float) -> None:
+    coordinates = {"lat": along(40, step, 4), "lon": along(10, 2, 5), "t": None}
+    units = {"lat": "degrees_north", "lon": "degrees_east", "t": ""}
+    array = np.zeros([{"lat": 4, "lon": 5, "t": 3}[name] for name in names], np.float32)
+    dims = [Dim(name, size, coordinates[name], units[name]) for name, size in zip(names, array.shape, strict=True)]
+    layer = labelled_layer("a", FakeReader(array), dims)
+    found = layer_to_xarray(Cube("a", "Zarr", SourceFile("/nowhere", 0, 0), (layer,)), layer)
+    assert found.dims == names
+    wcs = found.visiomatic.wcs
+    for index in ((1, 2, 1), (2, 1, 2)):
+        world = wcs.wcs_pix2world([index[::-1]], 0)[0][::-1]
+        for axis, name in enumerate(names):
+            if name != "t":
+                values = coordinates[name]
+                assert values is not None
+                assert world[axis] == pytest.approx(values[index[axis]])

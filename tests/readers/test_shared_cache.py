@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 
@@ -46,6 +47,29 @@ def test_one_makes_it_for_all() -> None:
         go_on.set()
         assert [one.result(10) for one in (first, *others)] == [7] * 8
     assert made == [1]
+
+
+def test_many_at_a_time_stay_within_the_limit() -> None:
+    gone: list[int] = []
+    cache: SharedCache[int] = SharedCache(20, cost=lambda _: 1, dispose=gone.append)
+    made: list[int] = []
+
+    def make(key: int) -> int:
+        made.append(key)
+        return key
+
+    def ask(start: int) -> None:
+        for i in range(300):
+            key = (start + i) % 50
+            assert cache.get(key, partial(make, key)) == key
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(ask, range(0, 400, 50)))
+    cache.clear()
+    assert sorted(made) == sorted(gone)  # each once, none overwritten
+    for key in range(20):
+        cache.get(key, partial(make, key))
+    assert len(gone) == len(made) - 20  # and room for as many as before
 
 
 def test_a_failure_is_not_kept() -> None:

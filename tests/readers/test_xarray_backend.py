@@ -21,7 +21,7 @@ import visiomatic_dask
 from tests.contracts.fake_reader import FakeReader
 from tests.readers.fits.fits_files import empty_primary, image
 from tests.readers.fits.test_fits import RADIO
-from visiomatic_dask.cube import Axis, Cube, LayerWCS, SourceGroup
+from visiomatic_dask.cube import Axis, Cube, LayerWCS, SourceFile
 from visiomatic_dask.cube.cube import Layer
 from visiomatic_dask.errors import CubeChanged, CubeNotFound, InvalidRequest, UnreadableCube, UnsupportedFormat
 from visiomatic_dask.readers.xarray_backend import VisiomaticBackend, layer_to_xarray, open_cube
@@ -37,7 +37,7 @@ def counted(array: NDArray[Any]) -> tuple[xr.DataArray, FakeReader]:
     names = ["a", "b", "c", "d", "y", "x"][-array.ndim :]
     axes = tuple(Axis(name, "other", "", "", size) for name, size in zip(names, array.shape, strict=True))
     layer = Layer("L", reader, axes, "", {}, "", LayerWCS(None, None))
-    return layer_to_xarray(Cube("fake", "FITS", SourceGroup("fake", ()), (layer,)), layer), reader
+    return layer_to_xarray(Cube("fake", "FITS", SourceFile("/nowhere", 0, 0), (layer,)), layer), reader
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from visiomatic_dask.cube.axes import Axis
 from visiomatic_dask.cube.cube import Cube, Layer, LayerLevel, LayerPart, PlaneStatistics
 from visiomatic_dask.cube.reader import Reader, first_chunk_rows
 from visiomatic_dask.cube.sky import SkyPosition
-from visiomatic_dask.cube.source import ByteSource, Source, SourceFile, SourceGroup
+from visiomatic_dask.cube.source import ByteSource, Source, SourceFile
 from visiomatic_dask.cube.wcs import LayerWCS
 from visiomatic_dask.cube.wcs_levels import cd_matrix
 from visiomatic_dask.cube.window import Window, plane_window
@@ -22,7 +22,6 @@ __all__ = [
     "SkyPosition",
     "Source",
     "SourceFile",
-    "SourceGroup",
     "Window",
     "cd_matrix",
     "first_chunk_rows",

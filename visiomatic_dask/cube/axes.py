@@ -30,6 +30,7 @@ _SPECTRAL_NAMES = {
     "ZOPT": "redshift",
     "BETA": "beta",
     "LAMBDA": "wavelength",
+    "WAVELENG": "wavelength",
 }
 
 _SPECTRAL_QUANTITIES = {"frequency": "frequency", "length": "wavelength", "speed": "velocity"}
@@ -68,7 +69,7 @@ class Axis:
     size : int
         Number of pixels.
     coordinates : tuple of float or None
-        World coordinate of every pixel; None for y and x, and where there is no usable WCS.
+        World coordinate of every pixel; None where there is no usable WCS, and for y and x of FITS.
     reference : str
         Of a time axis: the date of its zero, see `visiomatic_dask.cube.times.time_reference`; or empty.
     """

@@ -94,7 +94,7 @@ class Layer:
     Attributes
     ----------
     name : str
-        Unique within the cube: the EXTNAME, PRIMARY, or the number of the HDU.
+        Unique within the cube: EXTNAME, PRIMARY or the number of the HDU, the path of an array or variable.
     reader : Reader
         Gives the pixels.
     axes : tuple of Axis
@@ -105,7 +105,7 @@ class Layer:
         FITS keywords and values that can be written as JSON; commentary left out. Axes are numbered as the layer has
         them: 1 is x, 2 is y.
     header_text : str
-        The header as it stands in the file, 80 characters a card.
+        A header for the array in the order of the file, 80 characters a card: as it stands there, where it is FITS.
     wcs : LayerWCS
         World coordinates; degrades to pixels.
     warnings : tuple of str

@@ -168,32 +168,6 @@ class SourceFile:
             done += count
 
 
-@dataclass(frozen=True, slots=True)
-class SourceGroup:
-    """Several files that make up one cube: a header beside its data, the metadata of a Zarr hierarchy.
-
-    Attributes
-    ----------
-    name : str
-        What messages call it.
-    members : tuple of Source
-        The files; all of them have to be as they were.
-    """
-
-    name: str
-    members: tuple[Source, ...]
-
-    @property
-    def fingerprint(self) -> str:
-        """BLAKE2b of the fingerprints of all members."""
-        return digest("\0".join(member.fingerprint for member in self.members))
-
-    def check(self) -> None:
-        """See `Source.check`."""
-        for member in self.members:
-            member.check()
-
-
 def digest(text: str) -> str:
     """16 hexadecimal digits of a text (BLAKE2b, RFC 7693)."""
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -14,6 +14,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from visiomatic_dask.cube.sky import celestial_frame
+from visiomatic_dask.errors import VisiomaticError
 
 _LOOKUP = ("CPDIS", "CPERR", "CQDIS", "DP", "DQ", "D2IMDIS", "D2IMERR", "D2IMARR", "AXISCORR")
 _ALTERNATE = re.compile("(?:CTYPE|CRVAL|CRPIX|CDELT)[1-9][A-Z]|(?:CD|PC)[1-9]_[1-9][A-Z]")
@@ -87,7 +88,7 @@ def _read(
 ) -> tuple[WCS | None, WCS | None, dict[int, WCS]]:
     lookup = None
     if any(_is_lookup(key) for key in cards) or any("-TAB" in str(cards.get(f"CTYPE{i}", "")) for i in range(1, 10)):
-        lookup = tables() if tables is not None else None
+        lookup = _tables(tables, found)
         if lookup is None and any(_is_lookup(key) for key in cards):
             found.append("the distortion by lookup tables is left out: the tables cannot be read")
             cards = fits.Header([card for card in cards.cards if not _is_lookup(card.keyword)])
@@ -106,6 +107,14 @@ def _read(
         single = {i: one for i in others if (one := _attempt(cards, lookup, [i])) is not None}
         return None, celestial, single
     return full, _celestial(full, x_axis, y_axis, found), single
+
+
+def _tables(tables: Callable[[], fits.HDUList | None] | None, found: list[str]) -> fits.HDUList | None:
+    try:
+        return tables() if tables is not None else None
+    except VisiomaticError as error:  # the file may have changed since it was opened: pixels will say so
+        found.append(f"the lookup tables of the WCS cannot be read: {error.message}")
+        return None
 
 
 def _attempt(cards: fits.Header, lookup: fits.HDUList | None, axes: list[int]) -> WCS | None:

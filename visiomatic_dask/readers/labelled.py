@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
 from visiomatic_dask.cube import Axis, Layer, LayerLevel, LayerWCS, Reader
 from visiomatic_dask.cube.axes import AxisKind, kind_and_name
 from visiomatic_dask.readers.fits.header import json_header
+from visiomatic_dask.readers.labelled_header import labelled_header
 from visiomatic_dask.readers.oriented_reader import oriented
 
 _X_NAMES = ("x", "lon", "longitude", "long", "glon", "ra", "col", "column", "columns", "sample", "samples", "easting")
@@ -25,8 +25,6 @@ _Y_NAMES = ("y", "lat", "latitude", "glat", "dec", "row", "rows", "line", "lines
 _SPECTRAL_NAMES = ("band", "bands", "channel", "channels", "c", "wavelength", "wave", "frequency", "freq", "velocity")
 _TIME_NAMES = ("time", "t", "date", "day")
 _VERTICAL_NAMES = ("z", "depth", "height", "altitude", "lev", "level", "elevation")
-_EVEN = 1e-3
-"""Largest deviation from even spacing, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,9 @@ def labelled_layer(
         along_y = dims[y].coordinates
         y_down = along_y is None or along_y.size < 2 or bool(along_y[0] > along_y[-1])
     axes = tuple(_axis(dims[axis], _kind(dims[axis], axis, y, x), flip=axis == y and y_down) for axis in order)
-    header = _header(axes, dims[y], dims[x], unit, attributes or {})
+    header = labelled_header(axes, len(axes) - 2, len(axes) - 1, unit, attributes or {})
+    as_stored = tuple(_axis(dim, _kind(dim, axis, y, x), flip=False) for axis, dim in enumerate(dims))
+    stored_header = labelled_header(as_stored, y, x, unit, attributes or {})
     wcs = LayerWCS.from_header(header)
     return Layer(
         name=name,
@@ -102,7 +102,7 @@ def labelled_layer(
         axes=axes,
         unit=unit,
         header=json_header(header),
-        header_text=header.tostring(sep="", endcard=True, padding=False),
+        header_text=stored_header.tostring(sep="", endcard=True, padding=False),
         wcs=wcs,
         warnings=tuple(warnings),
         levels=tuple(LayerLevel(level, oriented(one, order, y_down=y_down)) for level, one in levels),
@@ -147,52 +147,3 @@ def _axis(dim: Dim, kind: AxisKind, *, flip: bool) -> Axis:
     if dim.coordinates is not None and np.isfinite(dim.coordinates).all():
         coordinates = tuple(dim.coordinates[:: -1 if flip else 1].tolist())
     return Axis(dim.name, kind, "", dim.unit, dim.size, coordinates)
-
-
-def _header(axes: Sequence[Axis], y: Dim, x: Dim, unit: str, attributes: Mapping[str, Any]) -> fits.Header:
-    """Write what is known as FITS keywords: a WCS where both spatial axes are evenly spaced."""
-    header = fits.Header()
-    header["NAXIS"] = len(axes)
-    for number, axis in enumerate(reversed(axes), 1):
-        header[f"NAXIS{number}"] = axis.size
-    spacing = [_spacing(axis) for axis in (axes[-1], axes[-2])]
-    degrees = all(dim.unit.lower().startswith("degree") for dim in (y, x))
-    for number, even in enumerate(spacing, 1):
-        if even is None or spacing[0] is None or spacing[1] is None:
-            continue
-        first, step = even
-        # Latitudes and longitudes of a body: FITS calls its own sky by these names, so that of the Earth is TLAT, TLON
-        # (astropy's ITRS). In the plate carrée CRVAL2 is 0, for elsewhere the projection would be oblique.
-        ctype = ("TLON-CAR", "TLAT-CAR")[number - 1] if degrees else ("LINEAR", "LINEAR")[number - 1]
-        header[f"CTYPE{number}"] = ctype
-        header[f"CDELT{number}"] = step
-        if degrees:
-            header[f"CUNIT{number}"] = "deg"
-            # A plate carrée ends 180° to either side of its reference: in the middle, it holds the whole Earth.
-            reference = 0.0 if number == 2 else first + step * (axes[-1].size - 1) / 2
-            header[f"CRVAL{number}"] = reference
-            header[f"CRPIX{number}"] = 1.0 + (reference - first) / step
-        else:
-            header[f"CRVAL{number}"], header[f"CRPIX{number}"] = first, 1.0
-    if unit:
-        header["BUNIT"] = unit
-    for key, value in attributes.items():
-        if isinstance(value, str | int | float | np.generic) and len(key) <= 8 and key.isascii() and key.isalnum():
-            plain = value.item() if isinstance(value, np.generic) else value
-            if isinstance(plain, str) and (not plain.isprintable() or not plain.isascii() or len(plain) > 60):
-                continue
-            if isinstance(plain, float) and not np.isfinite(plain):
-                continue
-            header.setdefault(key.upper(), plain)
-    return header
-
-
-def _spacing(axis: Axis) -> tuple[float, float] | None:
-    """First coordinate and step, where the coordinates are evenly spaced."""
-    if axis.coordinates is None or axis.size < 2:
-        return None
-    values = np.asarray(axis.coordinates)
-    step = (values[-1] - values[0]) / (axis.size - 1)
-    if step == 0 or np.abs(values - (values[0] + step * np.arange(axis.size))).max() > _EVEN * abs(step):
-        return None
-    return float(values[0]), float(step)

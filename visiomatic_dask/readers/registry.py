@@ -134,7 +134,7 @@ def _unsupported(name: str, why: str) -> UnsupportedFormat:
 
 
 def to_be_unpacked(path: str | os.PathLike[str], cache: UnpackCache) -> SourceFile | None:
-    """Return the file that would be unpacked if this were opened; None if none would, for whatever reason."""
+    """Return the file that would be unpacked if this were opened; None if none would."""
     try:
         place = Place.look(path)
         if compression_of(place.head) is None or format_of(place) is None:

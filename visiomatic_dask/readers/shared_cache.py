@@ -94,8 +94,6 @@ class SharedCache(Generic[T]):
                 future.set_exception(error)
             raise
         for position, future in mine.items():
-            with self._lock:
-                del self._making[keys[position]]
             self._put(keys[position], found[position])
             future.set_result(found[position])
 
@@ -112,8 +110,10 @@ class SharedCache(Generic[T]):
         self._let_go(gone)
 
     def _put(self, key: Hashable, value: T) -> None:
+        """Keep what was made. Nobody can make it once more between its being under way and its being kept."""
         gone: list[T] = []
         with self._lock:
+            del self._making[key]
             if self._cost(value) <= self.limit:
                 self._kept[key] = value
                 self._total += self._cost(value)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
 from typing import Any
 
 from visiomatic_dask.cube import Axis, Layer
 from visiomatic_dask.cube.axes import STOKES_NAMES
 from visiomatic_dask.cube.spectral import UNITS, SpectralAxis
 from visiomatic_dask.errors import InvalidRequest
+from visiomatic_dask.server.describe import finite
 
 _METADATA = ("SPECSYS", "VELREF", "SSYSOBS", "TIMESYS", "MJDREF", "MJDREFI", "MJDREFF", "DATEREF", "RESTFRQ", "RESTWAV")
 
@@ -44,7 +43,7 @@ def _axis(
         "ctype": axis.ctype,
         "unit": axis.unit,
         "size": axis.size,
-        "coordinates": None if axis.coordinates is None else _finite(axis.coordinates),
+        "coordinates": None if axis.coordinates is None else finite(axis.coordinates),
     }
     if axis.kind == "stokes" and axis.coordinates is not None:
         described["labels"] = [STOKES_NAMES.get(round(value), f"{value:g}") for value in axis.coordinates]
@@ -61,9 +60,5 @@ def _axis(
     }
     if to is not None:
         values, wanted = spectral.convert(to, unit, rest)
-        described["converted"] = {"to": to, "unit": wanted.to_string(), "coordinates": _finite(values.tolist())}
+        described["converted"] = {"to": to, "unit": wanted.to_string(), "coordinates": finite(values.tolist())}
     return described
-
-
-def _finite(values: Iterable[float]) -> list[float | None]:
-    return [value if math.isfinite(value) else None for value in values]

@@ -168,17 +168,38 @@ def test_what_a_server_will_not_do_is_said(server: RangeServer) -> None:
     with pytest.raises(UnreadableCube, match="the server answers 403"):
         open_cube(f"{server.url}/cube.fits")
     server.status.clear()
-    server.moved["/cube.fits"] = server.url.replace("127.0.0.1", "localhost") + "/there.fits"
-    write(server.folder / "there.fits")
-    with pytest.raises(UnreadableCube, match=r"the server redirects to localhost:\d+: open it there"):
-        open_cube(f"{server.url}/cube.fits")
-    server.moved.clear()
     (server.folder / "text").write_text("hello")
     with pytest.raises(UnsupportedFormat, match="of no known format"):
         open_cube(f"{server.url}/text")
     (server.folder / "empty").touch()
     with pytest.raises(UnreadableCube, match="empty"):
         open_cube(f"{server.url}/empty")
+
+
+@pytest.mark.parametrize("only_gets", [False, True])
+def test_nobody_is_sent_to_another_host(
+    server: RangeServer, tmp_path_factory: pytest.TempPathFactory, only_gets: bool
+) -> None:
+    inner = tmp_path_factory.mktemp("inner")
+    write(inner / "cube.fits", PIXELS + 1)
+    with range_server(inner) as other:
+        moved = server.moved_gets if only_gets else server.moved
+        moved["/cube.fits"] = f"{other.url}/cube.fits"
+        with pytest.raises(UnreadableCube, match="the server redirects to another host: open it there") as caught:
+            open_cube(f"{server.url}/cube.fits")
+        assert "127.0.0.1" not in str(caught.value)
+        moved.clear()
+        reader = open_cube(f"{server.url}/cube.fits").layers[0].reader
+        server.moved_gets["/cube.fits"] = f"{other.url}/cube.fits"
+        with pytest.raises(UnreadableCube, match="redirects to another host"):
+            reader.read(Window.whole(reader.shape))
+        assert other.requests == []
+
+
+def test_on_one_host_redirects_are_followed(server: RangeServer) -> None:
+    server.moved["/old.fits"] = "/cube.fits"
+    reader = open_cube(f"{server.url}/old.fits").layers[0].reader
+    np.testing.assert_array_equal(reader.read(Window.whole(reader.shape)), PIXELS)
 
 
 def test_a_server_without_ranges_is_refused_before_it_sends_the_file(tmp_path: Path) -> None:

@@ -90,6 +90,8 @@ def _header_of(path: Path) -> Path | None:
         return None
     for one in (path.with_name(path.name + ".hdr"), path.with_suffix(".hdr")):
         try:
+            if not one.is_file() or one.resolve().parent != path.parent:  # a pipe, or a link to somewhere else
+                continue
             with one.open("rb") as file:
                 if file.read(4) == b"ENVI":
                     return one

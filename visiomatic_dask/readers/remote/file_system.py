@@ -38,7 +38,7 @@ def ask(url: str, question: Callable[[Any, str], T]) -> T:
     try:
         from fsspec.core import url_to_fs  # for those who have URLs
 
-        fs, path = url_to_fs(url)
+        fs, path = url_to_fs(url, **options_of(url))
         return question(fs, path.rstrip("/"))
     except FileNotFoundError as error:
         # fsspec says so of whatever goes wrong with a web server.
@@ -53,6 +53,33 @@ def ask(url: str, question: Callable[[Any, str], T]) -> T:
         raise UnreadableCube(f"{short(url)} cannot be read: {_reason(error)}") from error
 
 
+class RedirectRefused(OSError):
+    """A server sends a request on to another host."""
+
+
+def options_of(url: str) -> dict[str, Any]:
+    """Return the options of a URL's file system: web servers may not send us to other hosts.
+
+    A server that is allowed could else have any request sent to any address of the network that this process is in.
+    """
+    return {"get_client": _client_of_one_host} if url.lower().startswith(("http://", "https://")) else {}
+
+
+async def _client_of_one_host(**kwargs: Any) -> Any:
+    import aiohttp
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_redirect.append(_refuse_others)
+    return aiohttp.ClientSession(**kwargs, trace_configs=[trace])
+
+
+async def _refuse_others(_session: Any, _context: Any, redirect: Any) -> None:
+    here = redirect.url
+    target = here.join(type(here)(redirect.response.headers.get("Location", "")))
+    if target.origin() != here.origin():
+        raise RedirectRefused("the server redirects to another host: open it there")
+
+
 def fresh(fs: Any) -> dict[str, Any]:
     """Return the options that have S3 answer from the store, not from what was listed before."""
     return {"refresh": True} if "s3" in fs.protocol else {}
@@ -60,6 +87,8 @@ def fresh(fs: Any) -> dict[str, Any]:
 
 def _reason(error: BaseException) -> str:
     """Say what went wrong, without the address, which may be of an inner network."""
+    if isinstance(error, RedirectRefused):
+        return str(error)
     status = getattr(error, "status", None)
     if status:
         return f"the server answers {status}"

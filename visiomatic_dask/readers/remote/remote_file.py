@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from visiomatic_dask.cube.source import digest
 from visiomatic_dask.errors import CubeChanged, UnreadableCube
@@ -48,14 +47,11 @@ class RemoteFile:
         FileNotFoundError
             If there is nothing.
         UnreadableCube
-            If it cannot be asked for, its size is unknown, or it has been moved to another host.
+            If it cannot be asked for, its size is unknown, or the server sends one on to another host.
         """
         info = ask(url, lambda fs, path: fs.info(path, **fresh(fs)))
         if info.get("type") == "directory" or not isinstance(info.get("size"), int):
             raise UnreadableCube(f"{short(url)} cannot be read: the server does not tell how long it is")
-        moved_to = urlsplit(info.get("url") or url).netloc
-        if moved_to != urlsplit(url).netloc:
-            raise UnreadableCube(f"{short(url)} cannot be read: the server redirects to {moved_to}: open it there")
         if info.get("partial") is False:
             raise UnreadableCube(f"{short(url)} cannot be read: the server does not send parts of files")
         return cls(url, info["size"], version_of(info))

@@ -17,8 +17,6 @@ Stamp = tuple[int, int]
 class FolderSource:
     """One version of a folder, told by some of what lies in it.
 
-    A `SourceGroup` of files would say which file has changed; here messages name the dataset, and paths are kept once.
-
     Attributes
     ----------
     folder : str
