@@ -11,8 +11,7 @@ from typing import Literal
 
 from astropy import units as u
 
-from visiomatic_dask.cube.dates import date_text
-from visiomatic_dask.cube.times import dates
+from visiomatic_dask.cube.times import date_text, dates
 
 AxisKind = Literal["x", "y", "spectral", "stokes", "time", "other"]
 
