@@ -56,6 +56,34 @@ def test_position_for_people() -> None:
     )
 
 
+class Watched(WCS):
+    """A WCS that notes how many positions it is given at a time."""
+
+    def __init__(self, one: fits.Header) -> None:
+        super().__init__(one)
+        self.counts: list[int] = []
+
+    def wcs_pix2world(self, *arguments: Any) -> Any:
+        self.counts.append(len(arguments[0]))
+        return super().wcs_pix2world(*arguments)
+
+    def wcs_world2pix(self, *arguments: Any) -> Any:
+        self.counts.append(len(arguments[0]))
+        return super().wcs_world2pix(*arguments)
+
+
+def test_many_positions_are_converted_in_pieces() -> None:
+    """Between them, somebody else can have the WCS."""
+    watched = Watched(header())
+    wcs = LayerWCS(watched, watched)
+    pixels = np.random.default_rng(2).uniform(-1e3, 1e3, (25_001, 2))
+    world = wcs.world(pixels)
+    assert watched.counts == [10_000, 10_000, 5_001]
+    np.testing.assert_array_equal(world, by_astropy(header()).wcs_pix2world(pixels, 1))
+    np.testing.assert_allclose(wcs.pixels(world), pixels, atol=1e-6)
+    assert watched.counts[3:] == [10_000, 10_000, 5_001]
+
+
 def test_galactic_and_unknown_frames() -> None:
     galactic = LayerWCS.from_header(header("GLON-CAR", "GLAT-CAR")).sky(50.5, 40)
     assert galactic is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +23,11 @@ from visiomatic_dask.cube.wcs_parts import WCSParts, parts_of
 _COMMENTARY = ("COMMENT", "HISTORY", "")
 _ASTRAY = 1e-3
 """How far, in pixels, a position may be from where its pixel lies, before the inversion counts as failed."""
+
+_PIECE = 10_000
+"""Positions that are converted in one go; in between, others get a look at the same WCS."""
+_PAUSE = 1e-4
+"""Seconds between two pieces: without any, who let go of a lock is the first to have it again."""
 
 LookupTables = Callable[[], fits.HDUList | None]
 
@@ -161,10 +167,9 @@ class LayerWCS:
         celestial = self.celestial
         if celestial is None or len(pixels) == 0:
             return np.full((len(pixels), 2), np.nan)
-        with self._lock:
-            pix2world = celestial.all_pix2world if celestial.has_distortion else celestial.wcs_pix2world
-            # The axes are longitude and latitude, or, as the header has them, the other way round.
-            world = pix2world(pixels, 1)[:, [celestial.wcs.lng, celestial.wcs.lat]]
+        pix2world = celestial.all_pix2world if celestial.has_distortion else celestial.wcs_pix2world
+        # The axes are longitude and latitude, or, as the header has them, the other way round.
+        world = self._in_pieces(lambda piece: pix2world(piece, 1), pixels)[:, [celestial.wcs.lng, celestial.wcs.lat]]
         world[~np.isfinite(world).all(axis=1)] = np.nan
         return world if frame is None else self.transform(world, frame)
 
@@ -188,16 +193,29 @@ class LayerWCS:
         if celestial is None or not usable.any():
             return found
         order = np.argsort([celestial.wcs.lng, celestial.wcs.lat])
-        with self._lock:
+
+        def world2pix(piece: NDArray[np.float64]) -> NDArray[np.float64]:
             if celestial.has_distortion:
-                pixels = celestial.all_world2pix(world[usable][:, order], 1, quiet=True)
-            else:
-                pixels = celestial.wcs_world2pix(world[usable][:, order], 1)
-        found[usable] = pixels
+                return np.asarray(celestial.all_world2pix(piece, 1, quiet=True))
+            return np.asarray(celestial.wcs_world2pix(piece, 1))
+
+        found[usable] = self._in_pieces(world2pix, world[usable][:, order])
         if celestial.has_distortion:  # where the iteration went astray, its result is somewhere else on the sky
             found[~(separation(self.world(found), world) <= _ASTRAY * (self.pixel_scale or np.inf))] = np.nan
         found[~np.isfinite(found).all(axis=1)] = np.nan
         return found
+
+    def _in_pieces(
+        self, convert: Callable[[NDArray[np.float64]], NDArray[np.float64]], points: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Convert points, (n, 2), n > 0, so that who wants one position need not wait for a million of others."""
+        pieces = []
+        for start in range(0, len(points), _PIECE):
+            if start:
+                time.sleep(_PAUSE)
+            with self._lock:
+                pieces.append(convert(points[start : start + _PIECE]))
+        return np.concatenate(pieces)
 
     def axis_coordinates(self, fits_axis: int, size: int) -> tuple[tuple[float, ...], str] | None:
         """World coordinates along one axis, through the reference pixel of the others.
