@@ -43,6 +43,7 @@ class OpenedCube:
         self.cube = cube
         self.address = address
         self.checked = time.monotonic()
+        self.is_dropped = False
         self._source = source
         self._backgrounds: dict[str, asyncio.Task[list[Background]]] = {}
         self._computed: dict[str, asyncio.Task[Any]] = {}
@@ -81,7 +82,8 @@ class Catalog:
     most : int
         How many cubes stay open.
     forget : callable
-        Told of every version that is no more: lets go of all that is kept of it elsewhere.
+        Told of every version that is no more, and of those of its fingerprints that no open cube has (one file may be
+        open under several names, of which one goes): lets go of all that is kept of it elsewhere.
     cache : UnpackCache
         Where compressed files are unpacked.
     """
@@ -91,7 +93,7 @@ class Catalog:
         roots: DataRoots,
         source: BackgroundSource,
         most: int,
-        forget: Callable[[OpenedCube], None],
+        forget: Callable[[Cube, frozenset[str]], None],
         cache: UnpackCache,
     ) -> None:
         self._roots = roots
@@ -121,7 +123,8 @@ class Catalog:
         Raises
         ------
         CubeNotFound, UnreadableCube, TooLarge
-            If it cannot be opened.
+            If it cannot be opened. `UnreadableCube` also if it is open, and it cannot be found out now whether its file
+            has changed; it stays open.
         BeingUnpacked
             If that takes longer, as its file is being unpacked. That goes on.
         """
@@ -177,8 +180,9 @@ class Catalog:
                 continue
             if time.monotonic() - opened.checked < _TRUSTED or name in self._opening:
                 continue
-            if not await self._is_still(name, "name", opened):
-                self._drop(name, opened)
+            with contextlib.suppress(UnreadableCube):  # who asks for it is told; perhaps the next look finds out
+                if not await self._is_still(name, "name", opened):
+                    self._drop(name, opened)
 
     async def _sweep_on(self) -> None:
         while True:
@@ -196,8 +200,7 @@ class Catalog:
         opened = self._opened.get(name)
         if opened is not None and not await self._is_still(name, parameter, opened):
             self._drop(name, opened)
-            opened = None
-        if opened is None:
+        if opened is None or opened.is_dropped:  # by the sweep, it may be, after this look but before its answer
             opened = await self._open_anew(name, parameter)
         self._opened[name] = opened
         self._opened.move_to_end(name)
@@ -210,17 +213,24 @@ class Catalog:
         opened = await asyncio.to_thread(self._open, name, parameter)
         if isinstance(opened, SourceFile):
             cube = await self._unpacking.open(name, opened)
+            await asyncio.to_thread(_read_wcs, cube)
             opened = OpenedCube(cube, opened.path, self._source)
         opened.checked = began
         return opened
 
     async def _is_still(self, name: str, parameter: str, opened: OpenedCube) -> bool:
-        """Whether a name means a cube that is open, and its file is the one that was opened."""
+        """Whether a name means a cube that is open, and its file is the one that was opened.
+
+        Raises
+        ------
+        UnreadableCube
+            If that cannot be found out, as when a server on the web does not answer.
+        """
 
         def look() -> bool:
             try:
                 return self._roots.resolve(name, parameter) == opened.address and opened.cube.is_current
-            except (CubeNotFound, UnreadableCube):
+            except CubeNotFound:
                 return False
 
         began = time.monotonic()
@@ -230,9 +240,11 @@ class Catalog:
         return is_still
 
     def _drop(self, name: str, opened: OpenedCube) -> None:
+        opened.is_dropped = True
         if self._opened.get(name) is opened:
             del self._opened[name]
-            self._forget(opened)
+            open_elsewhere = frozenset[str]().union(*(other.fingerprints for other in self._opened.values()))
+            self._forget(opened.cube, opened.fingerprints - open_elsewhere)
 
     def _open(self, name: str, parameter: str) -> OpenedCube | SourceFile:
         """Open the cube, or return the file that has to be unpacked first."""
@@ -242,7 +254,14 @@ class Catalog:
             packed = self._unpacking.needed(address)
             if packed is not None:
                 return packed
-        return OpenedCube(open_cube(address, name=name, cache=self._unpacking.cache), address, self._source)
+        cube = open_cube(address, name=name, cache=self._unpacking.cache)
+        _read_wcs(cube)
+        return OpenedCube(cube, address, self._source)
+
+
+def _read_wcs(cube: Cube) -> None:
+    """Read the WCS of the layer that is shown first: at once, as its lookup tables may come from far away."""
+    _ = cube.layer().wcs.parts
 
 
 def _settle(path: Path) -> None:

@@ -19,6 +19,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from visiomatic_dask.config import Settings
+from visiomatic_dask.cube import Cube
 from visiomatic_dask.engine.cluster import ClusterTarget
 from visiomatic_dask.engine.renderer import open_renderer
 from visiomatic_dask.errors import InvalidSetting
@@ -26,7 +27,7 @@ from visiomatic_dask.readers import UnpackCache
 from visiomatic_dask.server.application import make_application
 from visiomatic_dask.server.base import Services
 from visiomatic_dask.server.browse import Browser
-from visiomatic_dask.server.catalog import Catalog, OpenedCube
+from visiomatic_dask.server.catalog import Catalog
 from visiomatic_dask.server.names import DataRoots
 from visiomatic_dask.server.pictures import PictureDesk
 from visiomatic_dask.server.tile_lane import TileLane
@@ -95,10 +96,10 @@ async def open_services(options: ServeOptions, settings: Settings, roots: DataRo
     """
     desk, styles = PictureDesk(settings.tile_cache), StyleCache()
 
-    def forget(opened: OpenedCube) -> None:
-        renderer.forget(opened.fingerprints)
-        desk.forget(opened.fingerprints)
-        styles.forget(opened.cube)
+    def forget(cube: Cube, fingerprints: frozenset[str]) -> None:
+        renderer.forget(fingerprints)
+        desk.forget(fingerprints)
+        styles.forget(cube)
 
     async with open_renderer(options.cluster, options.version, settings) as renderer:
         cache = UnpackCache.of(settings)
