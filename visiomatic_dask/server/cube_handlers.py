@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine.requests import TileRequest
 from visiomatic_dask.errors import InvalidRequest
@@ -80,7 +82,11 @@ class CubeHandler(LayerHandler):
         backgrounds = await opened.backgrounds(layer)
         self.set_header("Cache-Control", "no-cache")
         self.number_viewer()
-        self.write_json(describe.describe_cube(opened.cube, layer, backgrounds, grid, services.settings))
+        # In a thread: the layer's WCS may have to be read, or be in use for a batch of positions.
+        described = await asyncio.to_thread(
+            describe.describe_cube, opened.cube, layer, backgrounds, grid, services.settings
+        )
+        self.write_json(described)
 
 
 class TileHandler(LayerHandler):
@@ -120,7 +126,8 @@ class ValuesHandler(LayerHandler):
         channels = tuple(arguments.integers("channel", 0, layer.channels - 1)) or None
         values = await self.services.renderer.measure.values(layer, channels, x - 1, y - 1)
         self.set_header("Cache-Control", "no-cache")
-        self.write_json(describe.describe_values(layer, x, y, channels or range(layer.channels), values))
+        shown = channels or range(layer.channels)
+        self.write_json(await asyncio.to_thread(describe.describe_values, layer, x, y, shown, values))
 
 
 class CutsHandler(LayerHandler):

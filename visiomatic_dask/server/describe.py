@@ -17,7 +17,7 @@ _REPLACED_BY_CD = ("CDELT1", "CDELT2", "CROTA1", "CROTA2")
 def describe_cube(
     cube: Cube, layer: Layer, backgrounds: Sequence[Background], grid: TileGrid, settings: Settings
 ) -> dict[str, Any]:
-    """Describe a layer of a cube for the resource API; ``docs/web-api.md`` says what each field is."""
+    """Describe a layer of a cube for the resource API; ``docs/web-api.md`` says what each field is. Blocks."""
     cuts = [one.cut for one in backgrounds]
     wcs = layer.wcs
     return {
@@ -109,7 +109,7 @@ def describe_iip(layer: Layer, backgrounds: Sequence[Background], grid: TileGrid
 
 
 def describe_values(layer: Layer, x: int, y: int, channels: Sequence[int], values: Iterable[float]) -> dict[str, Any]:
-    """Describe the values and the sky position of a FITS pixel (1-based, y up)."""
+    """Describe the values and the sky position of a FITS pixel (1-based, y up). Blocks while its WCS is in use."""
     sky = layer.wcs.sky(x, y)
     return {
         "x": x,
