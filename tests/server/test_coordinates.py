@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import resource
+import socket
+import threading
 from collections.abc import Mapping
 from http.client import HTTPConnection
 from typing import Any
@@ -12,6 +16,9 @@ import pytest
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
+
+from visiomatic_dask.cube import LayerWCS
+from visiomatic_dask.cube.wcs_parts import WCSParts
 
 from ..service import Response, Service, serving
 from .conftest import Sky
@@ -91,6 +98,69 @@ def test_limits(cubes: Sky) -> None:
         assert post(service, "/cubes/sky.fits/world", {"pixels": [[1, 2]] * 10}).status == 200
         assert post(service, "/cubes/sky.fits/world", {"pixels": [[1, 2]] * 11}).status == 413
         assert post(service, "/cubes/sky.fits/world", b" " * 10_000).status == 413
+
+
+def sent_in_part(service: Service, headers: list[str]) -> bytes:
+    """Announce a body, send none of it, and return the status line that comes back nevertheless."""
+    with socket.create_connection((service.host, service.port), timeout=60) as connection:
+        lines = ["POST /cubes/sky.fits/world HTTP/1.1", "Host: here", *headers, "", ""]
+        connection.sendall("\r\n".join(lines).encode())
+        return connection.recv(4096).partition(b"\r\n")[0]
+
+
+@pytest.mark.parametrize("length", ["6402000", "9" * 5000])
+def test_a_body_is_refused_before_it_is_sent(service: Service, length: str) -> None:
+    assert sent_in_part(service, [f"Content-Length: {length}"]).startswith(b"HTTP/1.1 413")
+
+
+def test_a_body_of_unknown_length_is_refused(service: Service) -> None:
+    connection = HTTPConnection(service.host, service.port, timeout=60)
+    with contextlib.closing(connection):
+        connection.request("POST", "/cubes/sky.fits/world", iter([b" " * 2**16] * 100), encode_chunked=True)
+        answer = connection.getresponse()
+        assert answer.status == 413
+        assert "allowed: 6,401,024, for 100,000 points" in json.loads(answer.read())["detail"][0]["msg"]
+
+
+def test_who_hangs_up_in_the_middle_of_a_body_leaves_nothing_behind(service: Service) -> None:
+    with socket.create_connection((service.host, service.port), timeout=60) as connection:
+        connection.sendall(b"POST /cubes/sky.fits/world HTTP/1.1\r\nHost: here\r\nContent-Length: 100\r\n\r\n{")
+    assert post(service, "/cubes/sky.fits/world", {"pixels": [[1, 2]]}).status == 200
+
+
+def test_no_more_than_a_hundred_thousand_points(service: Service, wcs: WCS) -> None:
+    pixels = np.random.default_rng(1).uniform(1, 1000, (100_000, 2)).round(3)
+    answer = post(service, "/cubes/sky.fits/world", {"pixels": pixels.tolist()})
+    np.testing.assert_allclose(answer.json["world"], wcs.wcs_pix2world(pixels, 1), rtol=0, atol=1e-11)
+    answer = post(service, "/cubes/sky.fits/world", {"pixels": [*pixels.tolist(), [1, 2]]})
+    assert (answer.status, answer.parameter) == (413, "pixels")
+    assert "allowed: 100,000" in answer.message
+
+
+def test_lists_of_nothing_are_not_parsed(service: Service) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    answer = post(service, "/cubes/sky.fits/world", b'{"pixels": [' + b"[]," * 2_000_000 + b"[]]}")
+    assert answer.status == 413
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) < 64 * 1024  # kB; parsed, they take 130 MB
+
+
+def test_the_event_loop_never_waits_for_a_wcs(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[str] = []
+    parts = LayerWCS.__dict__["parts"].fget
+
+    def noted(self: LayerWCS) -> WCSParts:
+        threads.append(threading.current_thread().name)
+        found: WCSParts = parts(self)
+        return found
+
+    monkeypatch.setattr(LayerWCS, "parts", property(noted))
+    for path in ("", "/values?x=1&y=1", "/wcs", "/axes", "/world?x=1&y=1", "/pixels?lon=83.8&lat=-5.4"):
+        service.ok(f"/cubes/sky.fits{path}")
+    assert post(service, "/cubes/sky.fits/world", {"pixels": [[1, 2]]}).status == 200
+    for what in ("INFO", "obj", "VAL=1,1"):
+        service.ok(f"/api?FIF=sky.fits&{what}")
+    assert len(threads) > 5
+    assert "test server" not in threads  # the thread of the event loop
 
 
 def test_empty_batches_and_layers_without_sky(service: Service) -> None:

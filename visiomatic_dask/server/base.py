@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +50,8 @@ class Services:
         Keeps pictures.
     styles : StyleCache
         Keeps what paths of tiles mean.
+    batches : Executor
+        Converts batches of positions, in threads of its own: those that open cubes are not kept from it.
     settings : Settings
         Limits and defaults.
     version : str
@@ -60,6 +63,7 @@ class Services:
     browser: Browser
     desk: PictureDesk
     styles: StyleCache
+    batches: Executor
     settings: Settings
     version: str
 
@@ -95,9 +99,13 @@ class BaseHandler(RequestHandler):
 
     def write_json(self, value: Any) -> None:
         """Send a value as JSON; it must hold no NaN."""
+        self.send_json(json.dumps(value, allow_nan=False))
+
+    def send_json(self, text: str) -> None:
+        """Send what is JSON already."""
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Content-Type", "application/json; charset=utf-8")
-        self.finish(json.dumps(value, allow_nan=False))
+        self.finish(text)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Send an error as JSON."""
@@ -150,6 +158,7 @@ class BaseHandler(RequestHandler):
 
     def on_connection_close(self) -> None:
         """Stop working on what nobody will see."""
+        super().on_connection_close()
         self._is_gone = True
         if self._making is not None:
             self._making.cancel()

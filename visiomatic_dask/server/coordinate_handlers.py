@@ -5,22 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tornado.web import stream_request_body
 
 from visiomatic_dask.cube import Layer
 from visiomatic_dask.cube.sky import frame_named
 from visiomatic_dask.errors import InvalidRequest, TooLarge
-from visiomatic_dask.server.arguments import Arguments
+from visiomatic_dask.server.base import Services
 from visiomatic_dask.server.cube_handlers import LayerHandler
 from visiomatic_dask.server.describe_axes import describe_axes
 from visiomatic_dask.server.describe_wcs import describe_wcs
 
 Array = NDArray[np.float64]
 
+_MOST_POINTS = 100_000
 _BYTES_PER_POINT = 64
+_BYTES_BESIDE = 1024
 _FARTHEST = 1e9
 
 
@@ -50,12 +52,38 @@ class AxesHandler(LayerHandler):
         self.write_json(await asyncio.to_thread(describe_axes, layer, to, unit, rest))
 
 
+@stream_request_body
 class _PointsHandler(LayerHandler):
-    """Positions in, positions out."""
+    """Positions in, positions out.
+
+    Bodies are taken piece by piece, so that one which is too long is refused before it is in memory.
+    """
 
     given, answered = "", ""
     first, second = "", ""
     meaning = ""
+
+    def initialize(self, services: Services) -> None:
+        """Take the services."""
+        super().initialize(services)
+        self._most = min(_MOST_POINTS, services.settings.measure_limit)
+        self._body = bytearray()
+        self._received = 0
+
+    def prepare(self) -> None:
+        """Refuse what says that it is too long."""
+        super().prepare()
+        announced = self.request.headers.get("Content-Length", "")
+        if announced.isdecimal():
+            self._check_size(
+                int(announced[:18])
+            )  # that is too long, too, and Python counts no further than 4300 digits
+
+    def data_received(self, chunk: bytes) -> None:
+        """Take a piece of the body, unless that is too much: nobody need say beforehand how long it will be."""
+        self._received += len(chunk)
+        if self._received <= self._longest:
+            self._body += chunk
 
     def convert(self, layer: Layer, points: Array, frame: str | None) -> Array:
         """Convert points, (n, 2); NaN where there is nothing."""
@@ -69,21 +97,39 @@ class _PointsHandler(LayerHandler):
             if key not in arguments:
                 raise InvalidRequest(f"{key} is missing; allowed: {self.meaning}", key)
         point = [arguments.number(key, 0.0, -_FARTHEST, _FARTHEST) for key in (self.first, self.second)]
-        answer = await self._answer(name, arguments, np.array([point]), arguments.text("frame"))
-        self.write_json(answer)
+        _, layer = await self.open(name, arguments)
+        frame = arguments.text("frame")
+        self._send(await asyncio.to_thread(self._answer, layer, np.array([point]), frame))
 
     async def post(self, name: str) -> None:
         """Convert a batch."""
         arguments = self.arguments
         arguments.check_names(("layer",))
-        body, most = self.request.body, self.services.settings.measure_limit
-        if len(body) > _BYTES_PER_POINT * most + 1024:
-            raise TooLarge(f"the body has {len(body):,} bytes; allowed: {most:,} points")
-        points, frame = await asyncio.to_thread(self._parsed, body, most)
-        self.write_json(await self._answer(name, arguments, points, frame))
+        self._check_size(self._received)
+        _, layer = await self.open(name, arguments)
+        self._send(await asyncio.get_running_loop().run_in_executor(self.services.batches, self._batch, layer))
+
+    def _send(self, answer: str) -> None:
+        self.set_header("Cache-Control", "no-cache")
+        self.send_json(answer)
+
+    @property
+    def _longest(self) -> int:
+        """Bytes that a body may have."""
+        return _BYTES_PER_POINT * self._most + _BYTES_BESIDE
+
+    def _check_size(self, size: int) -> None:
+        if size > self._longest:
+            raise TooLarge(f"the body has {size:,} bytes; allowed: {self._longest:,}, for {self._most:,} points")
+
+    def _batch(self, layer: Layer) -> str:
+        points, frame = self._parsed(bytes(self._body), self._most)
+        return self._answer(layer, points, frame)
 
     def _parsed(self, body: bytes, most: int) -> tuple[Array, str | None]:
         allowed = f'a JSON object as {{"{self.given}": [[{self.first}, {self.second}], …], "frame": "galactic"}}'
+        if body.count(b",") > 2 * most:  # empty lists take thirty times the memory that they take here
+            raise TooLarge(f"{self.given} has too many points; allowed: {most:,}", self.given)
         try:
             asked = json.loads(body)
         except (ValueError, RecursionError) as error:
@@ -103,19 +149,19 @@ class _PointsHandler(LayerHandler):
             raise InvalidRequest.value("frame", frame, "the name of a frame")
         return np.array(listed, np.float64).reshape(-1, 2), frame
 
-    async def _answer(self, name: str, arguments: Arguments, points: Array, frame: str | None) -> dict[str, Any]:
-        _, layer = await self.open(name, arguments)
+    def _answer(self, layer: Layer, points: Array, frame: str | None) -> str:
+        """Convert points; the answer as JSON. Blocks: the WCS may have to be read, and others may be using it."""
         if layer.wcs.celestial is None:
             raise InvalidRequest(f"{layer.name} has no celestial coordinates; allowed: a layer that has", "layer")
         wanted = None if frame in (None, "", "native") else frame
         if wanted is not None:
             frame_named(wanted)
-        found = await asyncio.to_thread(self.convert, layer, points, wanted)
-        self.set_header("Cache-Control", "no-cache")
-        return {
+        found = self.convert(layer, points, wanted)
+        answer = {
             self.answered: [None if math.isnan(one[0]) else one for one in found.tolist()],
             "frame": wanted or layer.wcs.frame,
         }
+        return json.dumps(answer, allow_nan=False)
 
 
 class WorldHandler(_PointsHandler):

@@ -8,7 +8,8 @@ import errno
 import gc
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ from visiomatic_dask.server.tile_paths import StyleCache
 
 _LARGEST_HEADER = 64 * 1024
 _COLLECT_AFTER = 20_000
+_BATCHES = 2
+"""Batches of positions that are converted at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +108,22 @@ async def open_services(options: ServeOptions, settings: Settings, roots: DataRo
         cache = UnpackCache.of(settings)
         catalog = Catalog(roots, renderer.measure.backgrounds, settings.open_cubes, forget, cache)
         async with catalog.watched():
-            with contextlib.closing(catalog), contextlib.closing(Browser(roots, cache)) as browser:
-                yield Services(renderer, catalog, browser, desk, styles, settings, options.version)
+            with (
+                contextlib.closing(catalog),
+                contextlib.closing(Browser(roots, cache)) as browser,
+                _threads_for_batches() as batches,
+            ):
+                yield Services(renderer, catalog, browser, desk, styles, batches, settings, options.version)
+
+
+@contextlib.contextmanager
+def _threads_for_batches() -> Iterator[Executor]:
+    """Give threads that convert batches of positions; what waits for them in the end is given up."""
+    threads = ThreadPoolExecutor(_BATCHES, "positions")
+    try:
+        yield threads
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
 
 
 @asynccontextmanager
