@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -76,6 +78,23 @@ def test_a_new_version_is_another_cube(web: RangeServer, service: Service) -> No
     after = service.ok(address(web, "open/changing.fits")).json
     assert after["fingerprint"] != before["fingerprint"]
     assert service.ok(f"{tile}&v={after['fingerprint']}").body != service.ok(f"/cubes/cube.fits/{TILE}").body
+
+
+def test_a_silent_server_holds_up_no_list(tmp_path: Path) -> None:
+    fits.writeto(tmp_path / "cube.fits", PIXELS)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and says nothing
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/cube.fits"
+        with serving(tmp_path, url) as service:
+            pages: list[dict[str, Any]] = []
+
+            def is_settled() -> bool:
+                pages[:] = [service.ok("/cubes?path=&details=true").json]
+                return not any("pending" in entry for entry in pages[0]["entries"])
+
+            wait_until(is_settled, 10)
+            remote, local = sorted(pages[0]["entries"], key=lambda one: str(one["name"]) != url)
+            assert remote == {"name": url, "kind": "cube", "format": None, "size": None, "modified": None}
+            assert local["layers"][0]["shape"] == [2, 300, 400]
 
 
 def test_single_cubes_are_listed(web: RangeServer, tmp_path: Path) -> None:

@@ -116,8 +116,10 @@ class Headlines:
         size = None if item.is_folder else status.st_size
         return Headline(kind, name, size, status.st_mtime_ns, None if kind == "folder" else why_not)
 
-    def open(self, item: Item, headline: Headline, stamp: Hashable) -> Details:
-        """Read the headers of a cube."""
+    def open(self, item: Item, headline: Headline, stamp: Hashable) -> Details | None:
+        """Read the headers of a cube; None of one at a URL, which may keep others waiting for as long as it likes."""
+        if is_url(item.path):
+            return None
         key = (item.path, headline.size, headline.changed)
         kept = self._details.get(key, lambda: _opened(item, stamp, self._cache))
         told_more = not kept.is_whole and to_be_unpacked(item.path, self._cache) is None  # it has been opened since
