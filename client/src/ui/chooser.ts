@@ -99,7 +99,7 @@ export function chooser(client: Pick<Client, 'folder'>, options: ChooserOptions)
   const element = h('div', { class: 'vd-chooser' }, crumbs, search, head, list, note, more)
   const typed = createPacer<string>(() => start(path), TYPING)
 
-  const stop = (): void => {
+  const cancel = (): void => {
     controller.abort()
     for (const timer of timers) window.clearTimeout(timer)
     timers.clear()
@@ -200,7 +200,7 @@ export function chooser(client: Pick<Client, 'folder'>, options: ChooserOptions)
   }
 
   function start(folder: string): void {
-    stop()
+    cancel()
     controller = new AbortController()
     path = folder
     items = []
@@ -226,10 +226,17 @@ export function chooser(client: Pick<Client, 'folder'>, options: ChooserOptions)
     event.preventDefault()
     list.querySelector<HTMLElement>('a, button')?.focus()
   })
-  if ('IntersectionObserver' in window)
-    new IntersectionObserver((seen) => {
+  let observer: IntersectionObserver | null = null
+  if ('IntersectionObserver' in window) {
+    observer = new IntersectionObserver((seen) => {
       if (seen.some((one) => one.isIntersecting) && !more.hidden) void load()
-    }).observe(more)
+    })
+    observer.observe(more)
+  }
+  const stop = (): void => {
+    cancel()
+    observer?.disconnect()
+  }
   start(path)
   return { element, stop }
 }
