@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from visiomatic_dask.cube import Source
 from visiomatic_dask.errors import UnreadableCube
 from visiomatic_dask.readers.remote.file_system import fresh, short
+from visiomatic_dask.readers.zarr.folder_file import check_inside, open_inside
 from visiomatic_dask.readers.zarr.folder_source import FolderSource, Stamp, stamp_of
 from visiomatic_dask.readers.zarr.remote_source import RemoteSource, ask_for, at_a_time, versions_of
 
@@ -44,7 +45,7 @@ class MetadataStore(Protocol):
         Raises
         ------
         UnreadableCube
-            If a URL cannot be read.
+            If a URL cannot be read, or a local path leads elsewhere, or to no file.
         OSError
             If a local file cannot be read.
         """
@@ -55,7 +56,13 @@ class MetadataStore(Protocol):
         ...
 
     def source(self, files: Iterable[str], folders: Iterable[str]) -> Source:
-        """Describe the version of files and folders: for files, that which was read."""
+        """Describe the version of files and folders: for files, that which was read.
+
+        Raises
+        ------
+        UnreadableCube
+            As `get`: consolidated metadata may speak of folders that are links to something outside.
+        """
         ...
 
 
@@ -76,7 +83,7 @@ class LocalMetadata:
         found = {}
         for path in paths:
             try:
-                with open(f"{self.address}/{path}", "rb") as file:  # noqa: PTH123
+                with open_inside(self.address, path) as file:
                     self._stamps[path] = stamp_of(os.fstat(file.fileno()))
                     found[path] = file.read()
             except (FileNotFoundError, NotADirectoryError):
@@ -97,6 +104,7 @@ class LocalMetadata:
         """See `MetadataStore.source`."""
         stamps = dict.fromkeys([*files, *folders], (0, 0))
         for path in list(stamps):
+            check_inside(self.address, path)
             try:
                 stamps[path] = self._stamps.get(path) or stamp_of(os.stat(f"{self.address}/{path}"))  # noqa: PTH116
             except (FileNotFoundError, NotADirectoryError):
@@ -203,10 +211,12 @@ def metadata_of(address: str) -> MetadataStore:
 
 def open_store(address: str) -> Store:
     """Open a folder, a zip file or a URL as what zarr reads chunks from."""
-    from zarr.storage import FsspecStore, LocalStore, ZipStore  # importing zarr takes a quarter of a second
+    from zarr.storage import FsspecStore, ZipStore  # importing zarr takes a quarter of a second
+
+    from visiomatic_dask.readers.zarr.folder_store import FolderStore
 
     if "://" in address:
         return FsspecStore.from_url(address, read_only=True)
     if os.path.isfile(address):  # noqa: PTH113
         return ZipStore(address, mode="r", read_only=True)
-    return LocalStore(address, read_only=True)
+    return FolderStore(address, read_only=True)

@@ -1,0 +1,129 @@
+"""Zarr that somebody made to read what is not theirs, to keep threads waiting, or to fill the memory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+
+from visiomatic_dask.cube import Window
+from visiomatic_dask.errors import UnreadableCube
+from visiomatic_dask.readers import open_cube
+from visiomatic_dask.readers.shared_cache import CHUNKS
+
+VERSIONS: tuple[Any, ...] = (2, 3)
+ENDS_WITHIN = 20.0
+"""Seconds that are given to what takes milliseconds, unless it waits for good."""
+
+
+def write(folder: Path, version: Any, **options: Any) -> Path:
+    """Write a group with one array of one chunk; return the chunk."""
+    group = zarr.create_group(folder, zarr_format=version)
+    array = group.create_array("data", shape=(16, 16), chunks=(16, 16), dtype="u1", **options)
+    array[:] = 7
+    return folder / "data" / ("0.0" if version == 2 else "c/0/0")
+
+
+def read(path: Path | str) -> Any:
+    CHUNKS.clear()
+    reader = open_cube(path).layers[0].reader
+    return reader.read(Window.whole(reader.shape))
+
+
+def said_by(act: Callable[[], Any]) -> str:
+    """What is refused, by a thread that is left to itself if it never ends."""
+    said: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            act()
+        except UnreadableCube as error:
+            said.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(ENDS_WITHIN)
+    assert not thread.is_alive(), "it waits for good"
+    assert said, "nothing was refused"
+    return str(said[0])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_chunk_that_is_a_link(tmp_path: Path, version: Any) -> None:
+    chunk = write(tmp_path / "a.zarr", version, compressors=None)
+    inside = chunk.with_name("kept")
+    chunk.rename(inside)
+    chunk.symlink_to(inside)
+    assert (read(tmp_path / "a.zarr") == 7).all()
+    (tmp_path / "secret").write_bytes(b"S" * 256)
+    chunk.unlink()
+    chunk.symlink_to(tmp_path / "secret")
+    said = said_by(lambda: read(tmp_path / "a.zarr"))
+    assert said.endswith("is a link to something outside, and such links are not followed")
+    assert said.startswith("a.zarr: data/")
+
+
+def test_chunks_in_a_folder_that_is_a_link(tmp_path: Path) -> None:
+    write(tmp_path / "a.zarr", 3)
+    shutil.move(tmp_path / "a.zarr/data/c", tmp_path / "c")
+    (tmp_path / "a.zarr/data/c").symlink_to(tmp_path / "c")
+    assert "a.zarr: data/c is a link" in said_by(lambda: read(tmp_path / "a.zarr"))
+
+
+def test_shard_that_is_a_link(tmp_path: Path) -> None:
+    group = zarr.create_group(tmp_path / "a.zarr")
+    group.create_array("data", data=np.ones((16, 16), "u1"), chunks=(4, 4), shards=(16, 16))
+    shard = tmp_path / "a.zarr/data/c/0/0"
+    shutil.move(shard, tmp_path / "shard")
+    shard.symlink_to(tmp_path / "shard")
+    reader = open_cube(tmp_path / "a.zarr").layers[0].reader
+    with pytest.raises(UnreadableCube, match=r"^a\.zarr: data/c/0/0 is a link"):
+        reader.read(Window((4, 4), (8, 8)))
+
+
+@pytest.mark.filterwarnings("ignore:Consolidated metadata:UserWarning")
+@pytest.mark.parametrize("version", VERSIONS)
+def test_consolidated_array_that_is_a_link(tmp_path: Path, version: Any) -> None:
+    write(tmp_path / "a.zarr", version)
+    zarr.consolidate_metadata(tmp_path / "a.zarr")
+    shutil.move(tmp_path / "a.zarr/data", tmp_path / "data")
+    (tmp_path / "a.zarr/data").symlink_to(tmp_path / "data")
+    assert "is a link to something outside" in said_by(lambda: read(tmp_path / "a.zarr"))
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_metadata_that_are_a_link(tmp_path: Path, version: Any) -> None:
+    write(tmp_path / "a.zarr", version)
+    metadata = tmp_path / "a.zarr/data" / ("zarr.json" if version == 3 else ".zarray")
+    shutil.move(metadata, tmp_path / "secret.json")
+    metadata.symlink_to(tmp_path / "secret.json")
+    said = said_by(lambda: open_cube(tmp_path / "a.zarr"))
+    assert said.startswith(f"a.zarr: data/{metadata.name} is a link")
+
+
+def test_folder_opened_through_a_link(tmp_path: Path) -> None:
+    write(tmp_path / "a.zarr", 3)
+    (tmp_path / "b.zarr").symlink_to(tmp_path / "a.zarr")
+    assert (read(tmp_path / "b.zarr") == 7).all()
+
+
+def test_metadata_that_are_a_pipe(tmp_path: Path) -> None:
+    (tmp_path / "a.zarr").mkdir()
+    os.mkfifo(tmp_path / "a.zarr/zarr.json")
+    said = said_by(lambda: open_cube(tmp_path / "a.zarr"))
+    assert said == "a.zarr cannot be read: zarr.json is not a regular file"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_chunk_that_is_a_pipe(tmp_path: Path, version: Any) -> None:
+    chunk = write(tmp_path / "a.zarr", version)
+    chunk.unlink()
+    os.mkfifo(chunk)
+    assert said_by(lambda: read(tmp_path / "a.zarr")).endswith("is not a regular file")
