@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+import tracemalloc
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import numpy as np
 import pytest
 import zarr
@@ -17,7 +20,9 @@ from visiomatic_dask.cube import Window
 from visiomatic_dask.errors import UnreadableCube
 from visiomatic_dask.readers import open_cube
 from visiomatic_dask.readers.shared_cache import CHUNKS
+from visiomatic_dask.readers.zarr.metadata_limit import MOST_BYTES
 
+MIB = 2**20
 VERSIONS: tuple[Any, ...] = (2, 3)
 ENDS_WITHIN = 20.0
 """Seconds that are given to what takes milliseconds, unless it waits for good."""
@@ -127,3 +132,71 @@ def test_chunk_that_is_a_pipe(tmp_path: Path, version: Any) -> None:
     chunk.unlink()
     os.mkfifo(chunk)
     assert said_by(lambda: read(tmp_path / "a.zarr")).endswith("is not a regular file")
+
+
+def refused_within(most: int, act: Callable[[], Any]) -> str:
+    """What is refused, having taken no more than some bytes of memory at any time."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(UnreadableCube) as caught:
+            act()
+        assert tracemalloc.get_traced_memory()[1] < most
+    finally:
+        tracemalloc.stop()
+    return str(caught.value)
+
+
+def zip_of_spaces(path: Path, count: int, size: int) -> None:
+    """Write a zip file of metadata that are nothing but spaces, which take a thousandth when packed."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for number in range(count):
+            with file.open(f"{number}/zarr.json" if number else "zarr.json", "w") as one:
+                for _ in range(size // MIB):
+                    one.write(b" " * MIB)
+
+
+def test_metadata_are_bounded_in_zip_files(tmp_path: Path) -> None:
+    zip_of_spaces(tmp_path / "a.zarr.zip", 1, 64 * MIB)
+    said = refused_within(8 * MIB, lambda: open_cube(tmp_path / "a.zarr.zip"))
+    assert said == "a.zarr.zip cannot be opened: its zarr.json has 67,108,864 bytes; allowed: up to 16,777,216"
+
+
+def test_sizes_in_zip_files_are_not_believed(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr.zip"
+    zip_of_spaces(path, 1, 64 * MIB)
+    true, told = (size.to_bytes(4, "little") for size in (64 * MIB, 100))
+    content = path.read_bytes()
+    assert true in content
+    path.write_bytes(content.replace(true, told))
+    assert "a.zarr.zip is damaged" in refused_within(8 * MIB, lambda: open_cube(path))
+
+
+def test_metadata_are_bounded_in_folders(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    zarr.create_group(path)
+    os.truncate(path / "zarr.json", MOST_BYTES + 1)
+    assert "its zarr.json has 16,777,217 bytes" in refused_within(8 * MIB, lambda: open_cube(path))
+
+
+def test_metadata_are_bounded_at_urls(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    zarr.create_group(path)
+    os.truncate(path / "zarr.json", MOST_BYTES + 1)
+    fs = fsspec.filesystem("memory")
+    fs.put(str(path), "/hostile/a.zarr", recursive=True)
+    try:
+        said = refused_within(8 * MIB, lambda: open_cube("memory://hostile/a.zarr"))
+    finally:
+        fs.rm("/hostile", recursive=True)
+    assert "its zarr.json has 16,777,217 bytes" in said
+
+
+def test_metadata_are_bounded_in_all(tmp_path: Path) -> None:
+    path = tmp_path / "a.zarr"
+    group = zarr.create_group(path)
+    for number in range(10):
+        group.create_group(str(number))
+        with (path / f"{number}/zarr.json").open("a") as file:
+            file.write(" " * 8 * MIB)
+    said = refused_within(80 * MIB, lambda: open_cube(path))
+    assert said == "a.zarr cannot be opened: its metadata take more than the 67,108,864 bytes that are allowed"

@@ -64,6 +64,12 @@ def versions_of(url: str, paths: list[str]) -> list[str | None]:
     return at_a_time(lambda path: _version(url, path), paths)
 
 
+def size_of(version: str | None) -> int | None:
+    """Bytes of an object, from its version as `versions_of` gives it; None where the server does not tell."""
+    size = (version or "").partition("|")[0]
+    return int(size) if size.isdecimal() else None
+
+
 def at_a_time(question: Callable[[str], T], paths: list[str]) -> list[T]:
     """Ask the same of several paths at the same time."""
     if len(paths) < 2:

@@ -15,7 +15,8 @@ from visiomatic_dask.errors import UnreadableCube
 from visiomatic_dask.readers.remote.file_system import fresh, short
 from visiomatic_dask.readers.zarr.folder_file import check_inside, open_inside
 from visiomatic_dask.readers.zarr.folder_source import FolderSource, Stamp, stamp_of
-from visiomatic_dask.readers.zarr.remote_source import RemoteSource, ask_for, at_a_time, versions_of
+from visiomatic_dask.readers.zarr.metadata_limit import MOST_BYTES, MetadataLimit
+from visiomatic_dask.readers.zarr.remote_source import RemoteSource, ask_for, at_a_time, size_of, versions_of
 
 if TYPE_CHECKING:
     from zarr.abc.store import Store
@@ -45,7 +46,8 @@ class MetadataStore(Protocol):
         Raises
         ------
         UnreadableCube
-            If a URL cannot be read, or a local path leads elsewhere, or to no file.
+            If a URL cannot be read, a local path leads elsewhere, or to no file, or they are too large
+            (`MetadataLimit`).
         OSError
             If a local file cannot be read.
         """
@@ -72,6 +74,7 @@ class LocalMetadata:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.address = os.path.realpath(path)
         self._stamps: dict[str, Stamp] = {}
+        self._limit = MetadataLimit(self.name)
 
     @property
     def name(self) -> str:
@@ -84,8 +87,9 @@ class LocalMetadata:
         for path in paths:
             try:
                 with open_inside(self.address, path) as file:
-                    self._stamps[path] = stamp_of(os.fstat(file.fileno()))
-                    found[path] = file.read()
+                    self._stamps[path] = stamp = stamp_of(os.fstat(file.fileno()))
+                    self._limit.add(path, stamp[0])
+                    found[path] = file.read(stamp[0])
             except (FileNotFoundError, NotADirectoryError):
                 continue
         return found
@@ -121,6 +125,7 @@ class RemoteMetadata:
     def __init__(self, url: str) -> None:
         self.address = url.rstrip("/")
         self._versions: dict[str, str | None] = {}
+        self._limit = MetadataLimit(self.name)
 
     @property
     def name(self) -> str:
@@ -132,6 +137,8 @@ class RemoteMetadata:
         wanted = list(paths)
         self._versions.update(zip(wanted, versions_of(self.address, wanted), strict=True))
         there = [path for path in wanted if self._versions[path] is not None]
+        for path in there:
+            self._limit.add(path, size_of(self._versions[path]) or 0)
         contents = at_a_time(self._read, there)
         return {path: content for path, content in zip(there, contents, strict=True) if content is not None}
 
@@ -160,7 +167,19 @@ class RemoteMetadata:
         return RemoteSource.of(self.address, members)
 
     def _read(self, path: str) -> bytes | None:
-        return ask_for(self.address, lambda fs, root: bytes(fs.cat_file(f"{root}/{path}")))
+        def question(fs: Any, root: str) -> bytes:
+            if size_of(self._versions[path]) is not None:
+                return bytes(fs.cat_file(f"{root}/{path}"))
+            content = b""  # the server does not tell, and sends as it likes
+            with fs.open(f"{root}/{path}", "rb") as file:
+                while len(content) <= MOST_BYTES and (part := file.read(2**20)):
+                    content += part
+            return content
+
+        content = ask_for(self.address, question)
+        if content is not None and size_of(self._versions[path]) is None:
+            self._limit.add(path, len(content))
+        return content
 
 
 class ZipMetadata:
@@ -169,6 +188,7 @@ class ZipMetadata:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.address = os.path.realpath(path)
         self._stamp = stamp_of(os.stat(self.address))  # noqa: PTH116
+        self._limit = MetadataLimit(self.name)
         with self._opened() as file:
             self._names = frozenset(file.namelist())
 
@@ -181,7 +201,7 @@ class ZipMetadata:
         """See `MetadataStore.get`."""
         with self._opened() as file:
             try:
-                return {path: file.read(path) for path in paths if path in self._names}
+                return {path: self._read(file, path) for path in paths if path in self._names}
             except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
                 raise UnreadableCube(f"{self.name} is damaged, or packed in an unusual way ({error})") from error
 
@@ -194,6 +214,15 @@ class ZipMetadata:
     def source(self, files: Iterable[str], folders: Iterable[str]) -> FolderSource:  # noqa: ARG002 - all are one file
         """See `MetadataStore.source`."""
         return FolderSource.of(self.address, [("", self._stamp)])
+
+    def _read(self, file: zipfile.ZipFile, path: str) -> bytes:
+        """Read a file, and no more than the size that the zip file tells: `ZipFile.read` unpacks all there is."""
+        info = file.getinfo(path)
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise NotImplementedError("neither stored nor deflated")
+        self._limit.add(path, info.file_size)
+        with file.open(info) as one:
+            return one.read(info.file_size)
 
     def _opened(self) -> zipfile.ZipFile:
         try:
