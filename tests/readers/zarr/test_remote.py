@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import http.server
 import pickle
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,10 +19,11 @@ import zarr
 from numpy.typing import NDArray
 
 from visiomatic_dask.cube import Cube, Window
-from visiomatic_dask.errors import CubeChanged, UnreadableCube
+from visiomatic_dask.errors import CubeChanged, UnreadableCube, UnsupportedFormat
 from visiomatic_dask.readers import open_cube
 from visiomatic_dask.readers.shared_cache import CHUNKS
 from visiomatic_dask.readers.zarr.format import open_zarr
+from visiomatic_dask.readers.zarr.metadata_limit import MOST_BYTES
 
 VALUES = np.arange(2 * 40 * 50, dtype=np.float32).reshape(2, 40, 50)
 
@@ -47,6 +49,7 @@ class Site:
     folder: Path
     url: str = ""
     lists: bool = True
+    tells_sizes: bool = True
     answer: int = 0
     requests: list[str] = field(default_factory=list)
 
@@ -64,6 +67,10 @@ def site(tmp_path: Path) -> Iterator[Site]:
                 self.send_error(served.answer)
                 return None
             return super().send_head()
+
+        def send_header(self, keyword: str, value: str) -> None:
+            if served.tells_sizes or keyword != "Content-Length":
+                super().send_header(keyword, value)
 
         def list_directory(self, path: Any) -> Any:
             if served.lists:
@@ -146,6 +153,16 @@ def test_server_that_refuses(site: Site, answer: int, said: str) -> None:
         assert "127.0.0.1" not in str(caught.value)
 
 
+def test_server_that_does_not_tell_sizes(site: Site) -> None:
+    write(site.folder / "a.zarr")
+    site.tells_sizes = False
+    np.testing.assert_array_equal(pixels(open_zarr(f"{site.url}/a.zarr", "a")), VALUES)
+    with (site.folder / "a.zarr/zarr.json").open("a") as file:
+        file.write(" " * MOST_BYTES)
+    with pytest.raises(UnreadableCube, match=r"^a\.zarr cannot be opened: its zarr\.json has [\d,]+ bytes; allowed"):
+        open_zarr(f"{site.url}/a.zarr", "a")
+
+
 def test_nothing_there(site: Site) -> None:
     with pytest.raises(UnreadableCube, match="holds no Zarr metadata"):
         open_zarr(f"{site.url}/a.zarr", "a")
@@ -161,6 +178,18 @@ def test_memory(tmp_path: Path) -> None:
         assert cube.layers[0].levels
     finally:
         fs.rm("/zarr", recursive=True)
+
+
+def test_zip_file(tmp_path: Path) -> None:
+    write(tmp_path / "a.zarr")
+    packed = shutil.make_archive(str(tmp_path / "a.zarr"), "zip", tmp_path / "a.zarr")
+    fs = fsspec.filesystem("memory")
+    fs.put(packed, "/zipped/a.zarr.zip")
+    try:
+        with pytest.raises(UnsupportedFormat, match=r"^a\.zarr\.zip: .* zip files can be opened only where they lie"):
+            open_cube("memory://zipped/a.zarr.zip")
+    finally:
+        fs.rm("/zipped", recursive=True)
 
 
 @pytest.fixture

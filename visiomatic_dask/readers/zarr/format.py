@@ -34,7 +34,7 @@ class ZarrFormat:
 
     def open(self, place: Place, name: str) -> Cube:
         """Open what lies at a place; see `open_zarr`."""
-        return open_zarr(place.address, name)
+        return open_zarr(place.address if place.is_folder else str(place.path), name)  # a zip file must lie here
 
 
 def _first_in_zip(head: bytes) -> str:
