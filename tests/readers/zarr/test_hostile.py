@@ -200,3 +200,20 @@ def test_metadata_are_bounded_in_all(tmp_path: Path) -> None:
             file.write(" " * 8 * MIB)
     said = refused_within(80 * MIB, lambda: open_cube(path))
     assert said == "a.zarr cannot be opened: its metadata take more than the 67,108,864 bytes that are allowed"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_chunks_are_bounded(tmp_path: Path, version: Any) -> None:
+    """One of them takes the memory that all of it takes, whatever is asked for."""
+    path = tmp_path / "a.zarr"
+    group = zarr.create_group(path, zarr_format=version)
+    group.create_array("most", shape=(8, 8), chunks=(2**14, 2**14), dtype="f8")
+    group.create_array("more", shape=(60_000, 60_000), chunks=(2**14, 2**14 + 1), dtype="f8")
+    most, *others = open_cube(path).layers
+    assert (most.name, others) == ("most", [])
+    said = "a.zarr: array more has chunks of 268,451,840 pixels; allowed: up to 268,435,456"
+    assert most.warnings[0] == said
+    shutil.rmtree(path / "most")
+    with pytest.raises(UnreadableCube) as caught:
+        open_cube(path)
+    assert str(caught.value) == said

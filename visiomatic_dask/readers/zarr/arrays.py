@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 _DIMENSIONS_2 = "_ARRAY_DIMENSIONS"
 _MOST_COORDINATE_BYTES = 2**20
+_MOST_CHUNK_PIXELS = 2**28
+"""Of a chunk, which is decoded as a whole; as of a tile of compressed FITS."""
 _AT_A_TIME = 8
 
 
@@ -77,7 +79,7 @@ def stored_array(store: MetadataStore, node: Node) -> StoredArray:
     NotAnImage
         If it holds something else than numbers.
     UnreadableCube
-        If its metadata are damaged, or need a codec that is not installed.
+        If its metadata are damaged, or need a codec that is not installed; or its chunks are too large.
     """
     import zarr
     from zarr.storage import StorePath
@@ -94,6 +96,11 @@ def stored_array(store: MetadataStore, node: Node) -> StoredArray:
             raise UnreadableCube(f"{where} needs the codec {codec!r}, which is not installed here") from error
         logger.info("%s", where, exc_info=error)
         raise UnreadableCube(f"{where} has metadata that zarr cannot use ({type(error).__name__})") from error
+    if math.prod(chunks) > _MOST_CHUNK_PIXELS:
+        raise UnreadableCube(
+            f"{store.name}: array {node.path or '/'} has chunks of {math.prod(chunks):,} pixels;"
+            f" allowed: up to {_MOST_CHUNK_PIXELS:,}"
+        )
     attributes = node.attributes
     if "chunks" in node.document and _DIMENSIONS_2 in attributes and "_FillValue" not in attributes:
         # What xarray writes into Zarr 2 as fill value is the _FillValue, and there alone.
