@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import threading
 import tracemalloc
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ import fsspec
 import numpy as np
 import pytest
 import zarr
+from numcodecs import GZip, Zlib
+from zarr.codecs import GzipCodec
 
 from visiomatic_dask.cube import Window
 from visiomatic_dask.errors import UnreadableCube
@@ -217,3 +221,33 @@ def test_chunks_are_bounded(tmp_path: Path, version: Any) -> None:
     with pytest.raises(UnreadableCube) as caught:
         open_cube(path)
     assert str(caught.value) == said
+
+
+PACKED: tuple[tuple[Any, Any, Callable[[bytes], bytes]], ...] = (
+    (2, GZip(), gzip.compress),
+    (2, Zlib(), zlib.compress),
+    (3, GzipCodec(), gzip.compress),
+)
+
+
+@pytest.mark.parametrize(("version", "codec", "pack"), PACKED)
+def test_chunks_become_what_they_can_need(
+    tmp_path: Path, version: Any, codec: Any, pack: Callable[[bytes], bytes]
+) -> None:
+    chunk = write(tmp_path / "a.zarr", version, compressors=codec)
+    assert (read(tmp_path / "a.zarr") == 7).all()
+    chunk.write_bytes(pack(b"\0" * 64 * MIB))
+    said = refused_within(8 * MIB, lambda: read(tmp_path / "a.zarr"))
+    assert said == "a.zarr: chunks of array data cannot be read or decoded (OversizedChunk)"
+    chunk.write_bytes(pack(bytes(range(256)))[:-1])
+    assert said_by(lambda: read(tmp_path / "a.zarr")).endswith("(TruncatedChunk)")
+    chunk.write_bytes(pack(bytes(range(256)))[:20] + b"?" * 20)
+    assert "cannot be read or decoded" in said_by(lambda: read(tmp_path / "a.zarr"))
+
+
+def test_chunk_of_several_members(tmp_path: Path) -> None:
+    """As pigz and bgzip write them, and as Python's gzip reads them: zeros may follow."""
+    chunk = write(tmp_path / "a.zarr", 2, compressors=GZip())
+    values = bytes(range(256))
+    chunk.write_bytes(gzip.compress(values[:100]) + gzip.compress(values[100:]) + b"\0" * 5)
+    assert read(tmp_path / "a.zarr").tobytes() == np.arange(256, dtype="u1").reshape(16, 16)[::-1].tobytes()

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import zarr
+from numcodecs import GZip, Shuffle, Zlib
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec, BytesCodec
+from zarr.codecs import BloscCodec, BytesCodec, GzipCodec
 
 SHAPE = (3, 23, 31)
 CHUNKS = (2, 8, 16)
@@ -116,6 +117,10 @@ CASES = (
         {"zarr_format": 2, "order": "F", "fill_value": -99},
         {"scale_factor": 0.01, "add_offset": 273.15, "units": "K"},
     ),
+    ZarrCase("v2-gzip-filtered", ">f4", {"zarr_format": 2, "compressors": GZip(), "filters": [Shuffle(4)]}),
+    ZarrCase("v2-zlib", "<u2", {"zarr_format": 2, "compressors": Zlib(), "fill_value": 3}),
+    ZarrCase("v3-gzip", "<f8", {"zarr_format": 3, "compressors": GzipCodec()}),
+    ZarrCase("v3-gzip-sharded", "<i2", {"zarr_format": 3, "compressors": GzipCodec(), "shards": (2, 16, 32)}),
     ZarrCase("v2-boolean", "|b1", {"zarr_format": 2, "fill_value": False}),
     ZarrCase("v3-zstd", "<f4", {"zarr_format": 3}),
     ZarrCase("v3-blosc", "<i8", {"zarr_format": 3, "compressors": BloscCodec()}),

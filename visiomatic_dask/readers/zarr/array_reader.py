@@ -153,14 +153,22 @@ class ZarrReader:
 
     def _open(self) -> ZarrArray:
         import zarr
+        from zarr.storage import StorePath
 
         from visiomatic_dask.readers.zarr.blosc_store import BloscStore, ends_in_blosc
+        from visiomatic_dask.readers.zarr.inflating_store import InflatingStore, without_deflate
 
         store = open_store(self.address)
         array = zarr.open_array(store, path=self.path, mode="r")
-        if ends_in_blosc(array.metadata.to_dict()):
-            array = zarr.open_array(BloscStore(store), path=self.path, mode="r")
-        return array
+        document = array.metadata.to_dict()
+        if ends_in_blosc(document):
+            return zarr.open_array(BloscStore(store), path=self.path, mode="r")
+        packed = without_deflate(document)
+        if packed is None:
+            return array
+        plain, wbits = packed
+        inflating = InflatingStore(store, wbits, math.prod(self.chunks) * self.scaling.itemsize)
+        return zarr.Array.from_dict(StorePath(inflating, self.path), plain)
 
 
 def _chunks_of(indices: range, chunk: int) -> Sequence[int]:
