@@ -187,6 +187,26 @@ def test_the_sky_is_described(service: Service) -> None:
     assert service.get("/cubes/sky.fits/wcs?v=old").status == 409
 
 
+def test_levels_have_a_wcs_of_their_own(service: Service, wcs: WCS, cubes: Sky) -> None:
+    """The header of a level says of its pixels what that of the file says of the middle of what they are made of."""
+    with fits.open(cubes.folder / "sky.fits") as hdus:
+        height = hdus[0].shape[-2]
+    for level in (0, 1, 2):
+        answer = service.ok(f"/cubes/sky.fits/wcs?level={level}").json
+        header = fits.Header(answer["header"])
+        rows = -(-height // 2**level)
+        assert (answer["level"], header["NAXIS2"]) == (level, rows)
+        side = 2**level
+        # Columns from the left, rows from the top, where blocks begin.
+        column, row = 3, 5
+        x, y = column * side + (side + 1) / 2, height - row * side - (side - 1) / 2
+        expected = wcs.celestial.wcs_pix2world([[x, y]], 1)
+        found = WCS(header).wcs_pix2world([[column + 1, rows - row]], 1)
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+    assert service.get("/cubes/sky.fits/wcs?level=9").message.startswith("level is '9'; allowed: 0 (full resolution)")
+    assert service.ok("/cubes/layers.fits/wcs?level=0").json["header"]["NAXIS1"] == 100
+
+
 def test_axes(service: Service) -> None:
     answer = service.ok("/cubes/sky.fits/axes").json
     (axis,) = answer["axes"]

@@ -16,7 +16,7 @@ from visiomatic_dask.errors import InvalidRequest, TooLarge
 from visiomatic_dask.server.base import Services
 from visiomatic_dask.server.cube_handlers import LayerHandler
 from visiomatic_dask.server.describe_axes import describe_axes
-from visiomatic_dask.server.describe_wcs import describe_wcs
+from visiomatic_dask.server.describe_wcs import describe_level_wcs, describe_wcs
 
 Array = NDArray[np.float64]
 
@@ -30,12 +30,17 @@ class WCSHandler(LayerHandler):
     """``/cubes/{name}/wcs``."""
 
     async def get(self, name: str) -> None:
-        """Send the description of the sky for clients that have no WCS library."""
+        """Send the description of the sky for clients that have no WCS library; of a level, FITS keywords."""
         arguments = self.arguments
-        arguments.check_names(("layer", "v"))
+        arguments.check_names(("layer", "level", "v"))
         opened, layer = await self.open(name, arguments)
         fingerprinted = self.check_version(opened.cube.fingerprint)
         self.set_header("Cache-Control", "public, max-age=31536000, immutable" if fingerprinted else "no-cache")
+        if "level" in arguments:
+            level = arguments.integer("level", 0, 0, 62)
+            grid = self.services.renderer.planner.tiles(layer)
+            self.write_json(await asyncio.to_thread(describe_level_wcs, layer, level, grid))
+            return
         self.write_json({"wcs": await opened.computed(f"wcs {layer.name}", lambda: describe_wcs(layer))})
 
 

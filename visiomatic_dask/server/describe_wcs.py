@@ -11,6 +11,7 @@ from visiomatic_dask.analysis.sky_patches import MASK, Patch, sky_patches, unit_
 from visiomatic_dask.cube import Layer, LayerWCS
 from visiomatic_dask.cube.sky import FRAMES, axis_names
 from visiomatic_dask.errors import InvalidRequest
+from visiomatic_dask.pyramid import TileGrid
 
 _RIGID = 1e-10
 """Radians by which a rotation may differ from astropy's transformation: 20 microarcseconds."""
@@ -40,6 +41,22 @@ def describe_wcs(layer: Layer) -> dict[str, Any] | None:
         "patches": [_patch(patch) for patch in patches],
         "rotations": rotations(wcs),
     }
+
+
+def describe_level_wcs(layer: Layer, level: int, grid: TileGrid) -> dict[str, Any]:
+    """Describe a level of a layer as a FITS image would be: its size, and the keywords of its celestial WCS.
+
+    Raises
+    ------
+    InvalidRequest
+        If there is no such level.
+    """
+    if not 0 <= level < grid.levels:
+        raise InvalidRequest.value("level", level, f"0 (full resolution) to {grid.levels - 1}")
+    width, height = grid.size(level)
+    celestial = layer.wcs.at_level(level, layer.height).celestial
+    header = {} if celestial is None else dict(celestial.to_header(relax=True))
+    return {"level": level, "header": {"NAXIS": 2, "NAXIS1": width, "NAXIS2": height} | header}
 
 
 def _patch(patch: Patch) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from visiomatic_dask.cube import Source
 from visiomatic_dask.errors import UnreadableCube
-from visiomatic_dask.readers.remote.file_system import fresh, short
+from visiomatic_dask.readers.remote.file_system import fresh, options_of, short
 from visiomatic_dask.readers.zarr.folder_file import check_inside, open_inside
 from visiomatic_dask.readers.zarr.folder_source import FolderSource, Stamp, stamp_of
 from visiomatic_dask.readers.zarr.metadata_limit import MOST_BYTES, MetadataLimit
@@ -245,7 +245,7 @@ def open_store(address: str) -> Store:
     from visiomatic_dask.readers.zarr.folder_store import FolderStore
 
     if "://" in address:
-        return FsspecStore.from_url(address, read_only=True)
+        return FsspecStore.from_url(address, storage_options=options_of(address), read_only=True)
     if os.path.isfile(address):  # noqa: PTH113
         return ZipStore(address, mode="r", read_only=True)
     return FolderStore(address, read_only=True)
