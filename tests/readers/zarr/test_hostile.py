@@ -17,14 +17,15 @@ import fsspec
 import numpy as np
 import pytest
 import zarr
-from numcodecs import GZip, Zlib
-from zarr.codecs import GzipCodec
+from numcodecs import LZ4, Blosc, GZip, Zlib, Zstd
+from zarr.codecs import BloscCodec, GzipCodec, ZstdCodec
 
 from visiomatic_dask.cube import Window
 from visiomatic_dask.errors import UnreadableCube
 from visiomatic_dask.readers import open_cube
 from visiomatic_dask.readers.shared_cache import CHUNKS
 from visiomatic_dask.readers.zarr.metadata_limit import MOST_BYTES
+from visiomatic_dask.readers.zarr.sized_store import decoded_size
 
 MIB = 2**20
 VERSIONS: tuple[Any, ...] = (2, 3)
@@ -243,6 +244,27 @@ def test_chunks_become_what_they_can_need(
     assert said_by(lambda: read(tmp_path / "a.zarr")).endswith("(TruncatedChunk)")
     chunk.write_bytes(pack(bytes(range(256)))[:20] + b"?" * 20)
     assert "cannot be read or decoded" in said_by(lambda: read(tmp_path / "a.zarr"))
+
+
+SIZED: tuple[tuple[Any, Any, Any], ...] = (
+    (2, LZ4(), LZ4()),
+    (2, Blosc(), Blosc()),
+    (2, Zstd(), Zstd()),
+    (3, BloscCodec(), Blosc()),
+    (3, ZstdCodec(), Zstd()),
+)
+
+
+@pytest.mark.parametrize(("version", "ours", "codec"), SIZED)
+def test_headers_of_chunks_are_not_believed(tmp_path: Path, version: Any, ours: Any, codec: Any) -> None:
+    chunk = write(tmp_path / "a.zarr", version, compressors=ours)
+    assert (read(tmp_path / "a.zarr") == 7).all()
+    for length in (255, 300, 70_000):  # with a length of one, two, and four bytes in Zstandard's header
+        content = codec.encode(b"\0" * length)
+        assert decoded_size(codec.codec_id, content) == length
+    chunk.write_bytes(codec.encode(b"\0" * 16 * MIB))
+    said = refused_within(8 * MIB, lambda: read(tmp_path / "a.zarr"))
+    assert said == "a.zarr: chunks of array data cannot be read or decoded (OversizedChunk)"
 
 
 def test_chunk_of_several_members(tmp_path: Path) -> None:

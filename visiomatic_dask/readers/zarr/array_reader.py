@@ -155,20 +155,21 @@ class ZarrReader:
         import zarr
         from zarr.storage import StorePath
 
-        from visiomatic_dask.readers.zarr.blosc_store import BloscStore, ends_in_blosc
         from visiomatic_dask.readers.zarr.inflating_store import InflatingStore, without_deflate
+        from visiomatic_dask.readers.zarr.sized_store import SizedStore, sized_codec
 
         store = open_store(self.address)
         array = zarr.open_array(store, path=self.path, mode="r")
         document = array.metadata.to_dict()
-        if ends_in_blosc(document):
-            return zarr.open_array(BloscStore(store), path=self.path, mode="r")
+        chunk_size = math.prod(array.shards or array.chunks) * self.scaling.itemsize
+        codec = sized_codec(document)
+        if codec is not None:
+            return zarr.open_array(SizedStore(store, codec, chunk_size), path=self.path, mode="r")
         packed = without_deflate(document)
         if packed is None:
             return array
         plain, wbits = packed
-        inflating = InflatingStore(store, wbits, math.prod(self.chunks) * self.scaling.itemsize)
-        return zarr.Array.from_dict(StorePath(inflating, self.path), plain)
+        return zarr.Array.from_dict(StorePath(InflatingStore(store, wbits, chunk_size), self.path), plain)
 
 
 def _chunks_of(indices: range, chunk: int) -> Sequence[int]:

@@ -14,17 +14,10 @@ from zarr.abc.store import ByteRequest, Store
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import WrapperStore
 
-from visiomatic_dask.readers.zarr.blosc_store import TruncatedChunk
+from visiomatic_dask.readers.zarr.sized_store import OversizedChunk, TruncatedChunk, most_of
 
 _GZIP = 16 + zlib.MAX_WBITS
 _WBITS = {"gzip": _GZIP, "numcodecs.gzip": _GZIP, "zlib": zlib.MAX_WBITS, "numcodecs.zlib": zlib.MAX_WBITS}
-_SLACK = 64 * 1024
-_WIDEST = 8
-"""By how much filters can widen pixels: bytes that are stored as float64."""
-
-
-class OversizedChunk(Exception):
-    """A chunk becomes more than it can need."""
 
 
 class InflatingStore(WrapperStore[Store]):
@@ -43,7 +36,7 @@ class InflatingStore(WrapperStore[Store]):
     def __init__(self, store: Store, wbits: int, chunk_size: int) -> None:
         super().__init__(store)
         self._wbits = wbits
-        self._most = chunk_size * _WIDEST + _SLACK
+        self._most = most_of(chunk_size)
 
     async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
         """Read and unpack what lies under the key of a chunk."""
