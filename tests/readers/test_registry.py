@@ -68,6 +68,7 @@ def test_name_is_the_callers(tmp_path: Path) -> None:
         (bz2.compress(b""), "with bzip2, and there is nothing inside"),
         (b"BZhello", "its content is of no known format"),
         (b"CDF\x03" + bytes(100), "its content is of no known format"),
+        (b"GILDAS-IMAGE" + bytes(100), "it is a GILDAS file; write it as FITS first"),
         (b"PK\x03\x04" + bytes(100), "it is a zip archive"),
         (b"hello", "its content is of no known format"),
         (b"SIMPLE", "its content is of no known format"),

@@ -10,6 +10,7 @@ _BY_HEAD = (
     (b"\x1f\x9d", "it is compressed with compress (.Z); unpack it first, or use gzip"),
     (b"\xfd7zXZ\x00", "it is compressed with xz; unpack it first, or use gzip"),
     (b"\x28\xb5\x2f\xfd", "it is compressed with Zstandard; unpack it first, or use gzip"),
+    (b"GILDAS", "it is a GILDAS file; write it as FITS first"),
     (b"PK\x03\x04", "it is a zip archive (as .npz files are); unpack it first. Zarr in a zip file is called .zarr.zip"),
 )
 _UNKNOWN = "its content is of no known format"
