@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from tests.contracts.fake_reader import FakeReader
 from tests.contracts.strategies import block_means, planes
-from visiomatic_dask.pyramid import Box, level_count, level_size, load_box, load_preview_box, loading
+from visiomatic_dask.pyramid import Box, level_count, level_size, load_block, load_preview_box, loading
 
 
 def loaded(array: NDArray[Any], level: int, box: Box, plane: int = 0) -> NDArray[np.float32]:
     out = np.full((box.rows, box.columns), 7e7, np.float32)
-    load_box(FakeReader(array), plane, level, box, out)
+    load_block(FakeReader(array), (plane, plane + 1), level, box, out[np.newaxis])
     return out
 
 
@@ -67,7 +67,7 @@ def test_every_pixel_of_the_box_is_read_once(height: int, width: int, level: int
     box = Box(rows // 2, columns // 2, rows, columns)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loading, "_BAND", band)
-        load_box(reader, 0, level, box, np.empty((box.rows, box.columns), np.float32))
+        load_block(reader, (0, 1), level, box, np.empty((1, box.rows, box.columns), np.float32))
     read = np.zeros((height, width), int)
     for window in reader.windows:
         read[window.slices] += 1

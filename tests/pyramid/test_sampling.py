@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tests.contracts.chunked_fake import ChunkedFake, chunked_fakes
 from tests.contracts.fake_reader import FakeReader
-from visiomatic_dask.pyramid import Storage, sample_layer, sample_plane, sampled_channels
+from visiomatic_dask.pyramid import Storage, sample_layer, sample_plane
+from visiomatic_dask.pyramid.sampling import sampled_channels
 
 
 @given(st.integers(1, 10_000), st.integers(1, 64))

@@ -54,11 +54,6 @@ def load_block(reader: Reader, planes: tuple[int, int], level: int, box: Box, ou
                     there[:] = pixels[:, ::-1]
 
 
-def load_box(reader: Reader, plane: int, level: int, box: Box, out: NDArray[np.float32]) -> None:
-    """Read a rectangle of one plane into ``out``, (box.rows, box.columns); otherwise as `load_block`."""
-    load_block(reader, (plane, plane + 1), level, box, out[np.newaxis])
-
-
 class Binning:
     """Means over the blocks of a level, of whatever parts of the source are added.
 

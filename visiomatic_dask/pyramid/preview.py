@@ -48,8 +48,12 @@ def load_preview_box(
 
     Parameters
     ----------
-    reader, plane, level, box, out
-        As of `visiomatic_dask.pyramid.load_box`.
+    reader, level, box
+        As of `visiomatic_dask.pyramid.load_block`.
+    plane : int
+        Index over all axes before y and x, flattened.
+    out : ndarray of float32, (box.rows, box.columns)
+        Where the pixels go.
     read_limit : int
         Bytes to read at most. What that leaves to read is spread evenly; where it is less than a source row for every
         row of the picture, rows are repeated.

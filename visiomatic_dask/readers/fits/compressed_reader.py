@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from visiomatic_dask.cube import ByteSource, Window
 from visiomatic_dask.errors import UnreadableCube
+from visiomatic_dask.readers.chunk_parts import chunk_parts
 from visiomatic_dask.readers.fits.tile_coding import COMPRESSED, GZIPPED, PLAIN, TileCoding, TileRow
 from visiomatic_dask.readers.scaling import Scaling
 from visiomatic_dask.readers.shared_cache import CHUNKS
@@ -22,9 +23,6 @@ _BATCH = 8 * 2**20
 """Bytes of unpacked tiles that are asked for at a time, so that a large window is not held twice in memory."""
 _ROWS = 1024
 """Rows of the table that are read together: 8 to 40 kB."""
-
-_Part = tuple[int, slice, slice]
-"""Along one axis: index of a tile, where its pixels go in the window, and which of its pixels they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +130,12 @@ class CompressedReader:
         stored = np.empty(window.shape, self.coding.dtype)
         has_read = False
         most = max(1, _BATCH // (math.prod(self.tile) * stored.itemsize))
-        parts = itertools.product(*map(_parts, window.ranges, self.tile)) if stored.size else iter(())
+        parts = chunk_parts(self.tile, window)
         while batch := list(itertools.islice(parts, most)):
-            numbers = [self._number([index for index, _, _ in each]) for each in batch]
-            tiles, some_read = self._some_tiles(numbers)
+            tiles, some_read = self._some_tiles([self._number(part.index) for part in batch])
             has_read |= some_read
-            for each, tile in zip(batch, tiles, strict=True):
-                stored[tuple(to for _, to, _ in each)] = tile[tuple(of for _, _, of in each)]
+            for part, tile in zip(batch, tiles, strict=True):
+                stored[part.target] = tile[part.within]
         if not has_read:  # who reads makes sure of the version of the file
             self.source.check()
         return self.scaling.physical(stored)
@@ -234,14 +231,3 @@ class CompressedReader:
     def _damaged(self, number: int, reason: str) -> UnreadableCube:
         which = f"{number + 1:,} of {math.prod(self._tiles):,}, of the image at byte {self.table.offset:,},"
         return UnreadableCube(f"{self.source.name}: compressed tile {which} is damaged: {reason}")
-
-
-def _parts(indices: range, tile: int) -> Iterator[_Part]:
-    """Tiles that hold the indices along one axis."""
-    first, step = indices.start, indices.step
-    touched = range(first // tile, (indices.stop - 1) // tile + 1) if step < tile else (i // tile for i in indices)
-    for index in touched:
-        low, high = index * tile, min((index + 1) * tile, indices.stop)
-        start, stop = max(0, -((first - low) // step)), -((first - high) // step)
-        if start < stop:
-            yield index, slice(start, stop), slice(first + start * step - low, high - low, step)

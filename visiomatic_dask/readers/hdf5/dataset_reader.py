@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visiomatic_dask.cube import ByteSource, Reader, Window
-from visiomatic_dask.readers.hdf5.chunk_parts import chunk_parts
+from visiomatic_dask.readers.chunk_parts import chunk_parts
 from visiomatic_dask.readers.hdf5.file import DEFLATE, SHUFFLE, filters_of, is_plain, open_file, reading
 from visiomatic_dask.readers.raw_reader import RawReader
 from visiomatic_dask.readers.scaling import Scaling

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from visiomatic_dask.cube import Reader, Window
 from visiomatic_dask.readers.byte_ranges import contiguous_window
-from visiomatic_dask.readers.hdf5.chunk_parts import count_chunks
+from visiomatic_dask.readers.chunk_parts import count_chunks
 from visiomatic_dask.readers.oriented_reader import OrientedReader
 
 _LEAST = 4096

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from visiomatic_dask.cube import Source, Window
 from visiomatic_dask.errors import UnreadableCube
+from visiomatic_dask.readers.chunk_parts import chunk_parts
 from visiomatic_dask.readers.scaling import Scaling
 from visiomatic_dask.readers.shared_cache import CHUNKS, SharedCache
 from visiomatic_dask.readers.zarr.store import open_store
@@ -101,14 +102,14 @@ class ZarrReader:
 
     def _fill(self, out: NDArray[Any], window: Window) -> None:
         """Copy what a window wants out of every chunk that it touches."""
-        chunks = self.chunks
-        touched = [_chunks_of(indices, chunk) for indices, chunk in zip(window.ranges, chunks, strict=True)]
-        for batch in _batches(touched, max(1, _BATCH // (math.prod(chunks) * self.source_itemsize))):
-            keys = [(self.token, index) for index in batch]
-            decoded = CHUNKS.get_all(keys, lambda missing, batch=batch: self._decode([batch[i] for i in missing]))  # type: ignore[misc]
-            for index, values in zip(batch, decoded, strict=True):
-                target, origin = zip(*map(_overlap, window.ranges, index, chunks, self.shape), strict=True)
-                out[target] = values[origin]
+        parts = chunk_parts(self.chunks, window)
+        most = max(1, _BATCH // (math.prod(self.chunks) * self.source_itemsize))
+        while batch := list(itertools.islice(parts, most)):
+            indices = [part.index for part in batch]
+            keys = [(self.token, index) for index in indices]
+            decoded = CHUNKS.get_all(keys, lambda missing, indices=indices: self._decode([indices[i] for i in missing]))  # type: ignore[misc]
+            for part, values in zip(batch, decoded, strict=True):
+                out[part.target] = values[part.within]
 
     def _decode(self, indices: Sequence[tuple[int, ...]]) -> list[NDArray[Any]]:
         """Read chunks, as arrays of their own that nobody may change."""
@@ -172,20 +173,6 @@ class ZarrReader:
         return zarr.Array.from_dict(StorePath(InflatingStore(store, wbits, chunk_size), self.path), plain)
 
 
-def _chunks_of(indices: range, chunk: int) -> Sequence[int]:
-    """Chunks along an axis that hold any of some indices."""
-    if indices.step <= chunk:
-        return range(indices[0] // chunk, indices[-1] // chunk + 1)
-    return [index // chunk for index in indices]
-
-
-def _batches(axes: Sequence[Sequence[int]], size: int) -> Iterator[list[tuple[int, ...]]]:
-    """Give the indices of chunks, at most `size` at a time, in C order."""
-    indices = itertools.product(*axes)
-    while batch := list(itertools.islice(indices, size)):
-        yield batch
-
-
 def _runs(indices: Sequence[tuple[int, ...]]) -> Iterator[list[tuple[int, ...]]]:
     """Split indices in C order into runs of neighbours along the last axis."""
     run: list[tuple[int, ...]] = []
@@ -196,13 +183,3 @@ def _runs(indices: Sequence[tuple[int, ...]]) -> Iterator[list[tuple[int, ...]]]
         run.append(index)
     if run:
         yield run
-
-
-def _overlap(indices: range, chunk_index: int, chunk: int, size: int) -> tuple[slice, slice]:
-    """Where the indices that lie in a chunk go, and where they are in it."""
-    start = chunk_index * chunk
-    stop = min(start + chunk, size)
-    first = max(0, -((indices.start - start) // indices.step))  # the first position at or after the chunk's start
-    last = min(len(indices), -((indices.start - stop) // indices.step))  # that at or after its end
-    origin = indices.start + first * indices.step - start
-    return slice(first, last), slice(origin, origin + (last - first - 1) * indices.step + 1, indices.step)

@@ -93,7 +93,7 @@ def read_hierarchy(store: MetadataStore) -> Hierarchy:
     names: tuple[str, ...] = ("zarr.json", *_FILES_2)
     while level:
         below: list[str] = []
-        files = store.get([_join(path, name) for path in level for name in names])
+        files = store.get([joined(path, name) for path in level for name in names])
         if level == [""]:  # all nodes are of the version that the root is of
             names = ("zarr.json",) if "zarr.json" in files else _FILES_2
         for path in level:
@@ -104,7 +104,7 @@ def read_hierarchy(store: MetadataStore) -> Hierarchy:
                 continue
             listed = store.folders(path)
             children = dict.fromkeys([*(listed or ()), *child_paths(here.attributes)])
-            below.extend(where for child in children if (where := _join(path, child)) not in found.nodes)
+            below.extend(where for child in children if (where := joined(path, child)) not in found.nodes)
             if listed is None and not children:
                 found.notes.append(f"what lies in its group {path or '/'} cannot be listed")
         if len(found.nodes) + len(below) > MOST_NODES:
@@ -120,19 +120,19 @@ def _nodes_at(name: str, path: str, files: Mapping[str, bytes]) -> dict[str, Nod
     """Nodes that the files at a path describe: that at the path, and those below where metadata are consolidated."""
 
     def load(file: str) -> dict[str, Any] | None:
-        where = _join(path, file)
+        where = joined(path, file)
         return _parse(name, where, files[where]) if where in files else None
 
     document = load("zarr.json")
     if document is not None:
-        files_3 = (_join(path, "zarr.json"),)
+        files_3 = (joined(path, "zarr.json"),)
         nodes = {path: Node(path, document, files_3)}
         consolidated = document.pop("consolidated_metadata", None)
         members = consolidated.get("metadata") if isinstance(consolidated, dict) else None
         for below, one in members.items() if isinstance(members, dict) else ():
             if isinstance(one, dict) and is_below(below):
-                where = _join(path, below)
-                nodes[where] = Node(where, one, (_join(where, "zarr.json"), *files_3))
+                where = joined(path, below)
+                nodes[where] = Node(where, one, (joined(where, "zarr.json"), *files_3))
         return nodes
     consolidated = load(".zmetadata")
     if consolidated is not None and isinstance(consolidated.get("metadata"), dict):
@@ -143,19 +143,19 @@ def _nodes_at(name: str, path: str, files: Mapping[str, bytes]) -> dict[str, Nod
     if document is None:
         return {}
     attributes = load(".zattrs")
-    names = [_join(path, kind)] + ([_join(path, ".zattrs")] if attributes is not None else [])
+    names = [joined(path, kind)] + ([joined(path, ".zattrs")] if attributes is not None else [])
     return {path: Node(path, document | {"attributes": attributes or {}}, tuple(names))}
 
 
 def _consolidated_2(path: str, members: Mapping[str, Any]) -> dict[str, Node]:
     nodes = {}
-    witness = _join(path, ".zmetadata")
+    witness = joined(path, ".zmetadata")
     for file, document in members.items():
         folder, _, kind = file.rpartition("/")
         if kind in (".zarray", ".zgroup") and isinstance(document, dict) and is_below(folder):
-            attributes = members.get(_join(folder, ".zattrs"))
-            where = _join(path, folder)
-            names = [_join(where, kind)] + ([_join(where, ".zattrs")] if attributes is not None else [])
+            attributes = members.get(joined(folder, ".zattrs"))
+            where = joined(path, folder)
+            names = [joined(where, kind)] + ([joined(where, ".zattrs")] if attributes is not None else [])
             nodes[where] = Node(where, document | {"attributes": attributes or {}}, (*names, witness))
     nodes.setdefault(path, Node(path, {"attributes": {}}, (witness,)))
     return nodes
@@ -171,5 +171,6 @@ def _parse(name: str, where: str, content: bytes) -> dict[str, Any]:
     return found
 
 
-def _join(*parts: str) -> str:
+def joined(*parts: str) -> str:
+    """Path of parts, of which some may be empty."""
     return "/".join(part for part in parts if part)

@@ -15,7 +15,7 @@ from visiomatic_dask.cube.axes import unique_names
 from visiomatic_dask.readers.labelled import Dim, labelled_layer
 from visiomatic_dask.readers.shared_cache import CHUNKS
 from visiomatic_dask.readers.zarr.arrays import Coordinates, StoredArray
-from visiomatic_dask.readers.zarr.hierarchy import Hierarchy, Node
+from visiomatic_dask.readers.zarr.hierarchy import Hierarchy, Node, joined
 from visiomatic_dask.readers.zarr.ngff import Dataset, Multiscale, channel_names, multiscales
 from visiomatic_dask.readers.zarr.source_levels import Coarser, with_levels
 
@@ -89,13 +89,15 @@ def _ngff_images(node: Node, left: dict[str, StoredArray]) -> list[Image]:
     images = []
     described = multiscales(node.attributes)
     for number, one in enumerate(described):
-        found = [(dataset, array) for dataset in one.datasets if (array := left.get(_join(node.path, dataset.path)))]
+        found = [(dataset, array) for dataset in one.datasets if (array := left.get(joined(node.path, dataset.path)))]
         if not found:
             continue
         finest = max(found, key=lambda pair: math.prod(pair[1].reader.shape))
         others = tuple((array, _factor(finest[0], dataset)) for dataset, array in found if array is not finest[1])
         multiscale = dataclasses.replace(one, datasets=(finest[0],))
-        name = _join(node.path, (one.name or str(number)) if len(described) > 1 or (not node.path and one.name) else "")
+        name = joined(
+            node.path, (one.name or str(number)) if len(described) > 1 or (not node.path and one.name) else ""
+        )
         channels = tuple(channel_names(node.attributes))
         images.append(Image(name or "image", finest[1], others, multiscale, channels))
         for _, array in found:
@@ -132,7 +134,7 @@ def _grouped_images(hierarchy: Hierarchy, node: Node, left: dict[str, StoredArra
             return []
         *coarser, finest = sizes
         others = tuple((one, None) for one in reversed(coarser))
-        images.append(Image(_join(node.path, variable), finest, others))
+        images.append(Image(joined(node.path, variable), finest, others))
     for image in images:
         for array in (image.finest, *(one for one, _ in image.coarser)):
             left.pop(array.path)
@@ -198,7 +200,3 @@ def _large_chunks(array: StoredArray) -> Iterable[str]:
     size = math.prod(array.reader.chunks) * array.reader.source_itemsize
     if size > CHUNKS.limit:
         yield f"its chunks of {size / 2**20:.0f} MB are too large to be kept: reading it will be slow"
-
-
-def _join(*parts: str) -> str:
-    return "/".join(part for part in parts if part)

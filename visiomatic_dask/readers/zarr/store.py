@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from visiomatic_dask.cube import Source
 from visiomatic_dask.errors import UnreadableCube
+from visiomatic_dask.readers.place import is_url
 from visiomatic_dask.readers.remote.file_system import fresh, options_of, short
 from visiomatic_dask.readers.zarr.folder_file import check_inside, open_inside
 from visiomatic_dask.readers.zarr.folder_source import FolderSource, Stamp, stamp_of
@@ -233,7 +234,7 @@ class ZipMetadata:
 
 def metadata_of(address: str) -> MetadataStore:
     """Look at a folder, a zip file or a URL."""
-    if "://" in address:
+    if is_url(address):
         return RemoteMetadata(address)
     return ZipMetadata(address) if os.path.isfile(address) else LocalMetadata(address)  # noqa: PTH113
 
@@ -244,7 +245,7 @@ def open_store(address: str) -> Store:
 
     from visiomatic_dask.readers.zarr.folder_store import FolderStore
 
-    if "://" in address:
+    if is_url(address):
         return FsspecStore.from_url(address, storage_options=options_of(address), read_only=True)
     if os.path.isfile(address):  # noqa: PTH113
         return ZipStore(address, mode="r", read_only=True)
