@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visiomatic_dask.cube import ByteSource, Window
-from visiomatic_dask.readers.byte_ranges import byte_ranges, contiguous_window, whole_rows
+from visiomatic_dask.readers.byte_ranges import ByteRanges, byte_ranges, contiguous_window, whole_rows
 from visiomatic_dask.readers.scaling import Scaling
 
 
 @dataclass(frozen=True)
 class RawReader:
-    """An uncompressed, row-major array: an image HDU of a FITS file, a NumPy file, a contiguous HDF5 dataset.
+    """An uncompressed, row-major array: an image HDU of a FITS file, a NumPy file, a variable of NetCDF 3.
 
     Attributes
     ----------
@@ -31,12 +31,16 @@ class RawReader:
         Slowest axis first (FITS: NAXISn … NAXIS1).
     scaling : Scaling
         How the stored values become physical ones.
+    distance : int or None
+        Bytes from the start of one item of the slowest axis to that of the next, where something else lies between
+        them (records of NetCDF 3).
     """
 
     source: ByteSource
     offset: int
     shape: tuple[int, ...]
     scaling: Scaling
+    distance: int | None = None
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -51,7 +55,7 @@ class RawReader:
     @cached_property
     def token(self) -> str:
         """Canonical text of file version, place and scaling."""
-        return f"raw:{self.fingerprint}:{self.offset}:{self.shape}:{self.scaling.text}"
+        return f"raw:{self.fingerprint}:{self.offset}:{self.distance}:{self.shape}:{self.scaling.text}"
 
     @property
     def source_itemsize(self) -> int:
@@ -76,7 +80,16 @@ class RawReader:
     def _read_stored(self, window: Window) -> NDArray[Any]:
         stored = np.empty(window.shape, np.dtype(self.scaling.stored))
         if stored.size:
-            ranges = byte_ranges(self.shape, self.source_itemsize, window)
+            ranges = self._ranges(window)
             offsets = [self.offset + offset for offset in ranges.offsets]
             self.source.read_ranges(offsets, [ranges.size] * len(offsets), stored.reshape(-1).view(np.uint8).data)
         return stored
+
+    def _ranges(self, window: Window) -> ByteRanges:
+        if self.distance is None:
+            return byte_ranges(self.shape, self.source_itemsize, window)
+        # An item by itself, as the only one of an axis before its own, of which it may have none.
+        item = Window((0, *window.start[1:]), (1, *window.stop[1:]), (1, *window.step[1:]))
+        ranges = byte_ranges((1, *self.shape[1:]), self.source_itemsize, item)
+        first = np.asarray(window.ranges[0], np.int64) * self.distance
+        return ByteRanges(np.add.outer(first, ranges.offsets).ravel().tolist(), ranges.size)

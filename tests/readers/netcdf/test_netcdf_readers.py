@@ -18,7 +18,6 @@ from visiomatic_dask.cube import Reader, SourceFile
 from visiomatic_dask.errors import UnreadableCube
 from visiomatic_dask.readers import open_cube
 from visiomatic_dask.readers.hdf5.dataset_reader import HDF5DatasetReader
-from visiomatic_dask.readers.netcdf.record_reader import RecordReader
 from visiomatic_dask.readers.oriented_reader import OrientedReader
 from visiomatic_dask.readers.raw_reader import RawReader
 
@@ -84,17 +83,15 @@ CASES = {
     "4, records": NetCDFCase("NETCDF4", "f4", ("time", "y", "x"), HDF5DatasetReader, records=True),
     "3, plain": NetCDFCase("NETCDF3_CLASSIC", "f4", ("time", "y", "x"), RawReader),
     "3, packed": NetCDFCase("NETCDF3_CLASSIC", "i2", ("time", "y", "x"), RawReader, PACKED),
-    "3, records": NetCDFCase("NETCDF3_CLASSIC", "f8", ("time", "level", "y", "x"), RecordReader, records=True),
-    "3, packed records": NetCDFCase(
-        "NETCDF3_64BIT_OFFSET", "i2", ("time", "y", "x"), RecordReader, PACKED, records=True
-    ),
-    "3, two axes of records": NetCDFCase("NETCDF3_CLASSIC", "i1", ("time", "x"), RecordReader, records=True),
+    "3, records": NetCDFCase("NETCDF3_CLASSIC", "f8", ("time", "level", "y", "x"), RawReader, records=True),
+    "3, packed records": NetCDFCase("NETCDF3_64BIT_OFFSET", "i2", ("time", "y", "x"), RawReader, PACKED, records=True),
+    "3, two axes of records": NetCDFCase("NETCDF3_CLASSIC", "i1", ("time", "x"), RawReader, records=True),
     "3, the only records": NetCDFCase(
-        "NETCDF3_CLASSIC", "i1", ("time", "y", "x"), RecordReader, records=True, other=False
+        "NETCDF3_CLASSIC", "i1", ("time", "y", "x"), RawReader, records=True, other=False
     ),
     "3, 64-bit offsets": NetCDFCase("NETCDF3_64BIT_OFFSET", "i4", ("y", "x"), RawReader),
     "3, CDF-5": NetCDFCase("NETCDF3_64BIT_DATA", "u2", ("time", "y", "x"), RawReader),
-    "3, CDF-5 records": NetCDFCase("NETCDF3_64BIT_DATA", "i8", ("time", "y", "x"), RecordReader, records=True),
+    "3, CDF-5 records": NetCDFCase("NETCDF3_64BIT_DATA", "i8", ("time", "y", "x"), RawReader, records=True),
 }
 
 
@@ -163,7 +160,7 @@ class TestNetCDFReaders(ReaderContract):
         reader = source.reader
         assert isinstance(reader, OrientedReader)
         inner = reader.inner
-        assert isinstance(inner, RawReader | RecordReader | HDF5DatasetReader)
+        assert isinstance(inner, RawReader | HDF5DatasetReader)
         size = 1000 if isinstance(inner, HDF5DatasetReader) else inner.offset + source.pixels.size - 1
         os.truncate(path, size)
         with pytest.raises(UnreadableCube, match=path.name):
@@ -176,3 +173,5 @@ def test_each_is_read_in_the_fastest_way(sources: dict[str, Source], name: str) 
     reader = sources[name].reader
     assert isinstance(reader, OrientedReader)
     assert isinstance(reader.inner, CASES[name].reader)
+    if isinstance(reader.inner, RawReader):
+        assert (reader.inner.distance is not None) == CASES[name].records

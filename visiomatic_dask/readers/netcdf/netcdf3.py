@@ -9,14 +9,12 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from visiomatic_dask.cube import ByteSource, Cube, Reader, Window
 from visiomatic_dask.errors import UnreadableCube
-from visiomatic_dask.readers.netcdf.record_reader import RecordReader
 from visiomatic_dask.readers.netcdf.variables import Variable, variable_layers
 from visiomatic_dask.readers.place import Place, opened
 from visiomatic_dask.readers.raw_reader import RawReader
@@ -108,7 +106,11 @@ class _Header:
         shape = tuple(self._dims[dim][1] for dim in entry.dims)
         is_record = self._is_record(entry)
         shape = (self._records, *shape[1:]) if is_record else shape
-        reader = partial(_reader, self._source, entry.begin, shape, record if is_record else 0)
+        distance = record if is_record else None
+
+        def reader(scaling: Scaling) -> Reader:
+            return RawReader(self._source, entry.begin, shape, scaling, distance)
+
         stored = np.dtype(_TYPES[entry.type])
         size = math.prod(shape[1:] if is_record else shape) * stored.itemsize
         end = entry.begin + (size if not is_record else max(0, self._records - 1) * record + size)
@@ -174,7 +176,3 @@ class _Header:
         if len(data) < padded:
             raise ValueError("the file ends within it")
         return data[:count]
-
-
-def _reader(source: ByteSource, begin: int, shape: tuple[int, ...], record: int, scaling: Scaling) -> Reader:
-    return RecordReader(source, begin, record, shape, scaling) if record else RawReader(source, begin, shape, scaling)
