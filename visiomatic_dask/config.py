@@ -22,6 +22,7 @@ from dask.utils import parse_bytes, parse_timedelta
 from visiomatic_dask.errors import InvalidSetting
 
 TileRoute = Literal["auto", "direct", "scheduler"]
+PyramidMode = Literal["on-demand", "ahead", "memory"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class Settings:
         At most 0.5: a fraction of a worker's memory limit; above 1: bytes.
     cache_folder : str
         An absolute path.
+    store : str or None
+        An absolute path, or a URL.
     """
 
     tile_size: int
@@ -59,6 +62,12 @@ class Settings:
     cache_folder: str
     unpack_limit: int
     cache_limit: int
+    pyramid: PyramidMode
+    store: str | None
+    store_limit: int
+    store_mantissa: int
+    exact_read: int
+    preview_read: int
     cors_origins: tuple[str, ...]
     remote_prefixes: tuple[str, ...]
     gamma: float
@@ -158,6 +167,21 @@ def _route(value: Any) -> TileRoute:
     return cast("TileRoute", value)
 
 
+def _pyramid(value: Any) -> PyramidMode:
+    if value not in ("on-demand", "ahead", "memory"):
+        raise ValueError("on-demand, ahead or memory")
+    return cast("PyramidMode", value)
+
+
+def _store(value: Any) -> str | None:
+    if value is None or (isinstance(value, str) and "://" in value):
+        return value
+    path = os.path.expanduser(value) if isinstance(value, str) else ""  # noqa: PTH111 - a text, not a path yet
+    if not path.startswith("/") or "\0" in path:
+        raise ValueError("the absolute path of a folder, a URL, or null")
+    return path
+
+
 def _gamma(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0.2 <= value <= 5:
         raise ValueError("a number from 0.2 to 5")
@@ -211,6 +235,12 @@ _CHECKS = {
     "cache-folder": _folder,
     "unpack-limit": _bytes,
     "cache-limit": _bytes,
+    "pyramid": _pyramid,
+    "store": _store,
+    "store-limit": _bytes,
+    "store-mantissa": _integer(7, 23),
+    "exact-read": _bytes,
+    "preview-read": _bytes,
     "cors-origins": _origins,
     "remote-prefixes": _prefixes,
     "gamma": _gamma,

@@ -1,0 +1,1 @@
+"""The store: pyramids on disk, how they are cut into shards, built, and read."""
