@@ -21,6 +21,9 @@ STATUSES = {
     "Unavailable": 503,
     "BeingUnpacked": 503,
     "ClusterError": 503,
+    "StoreError": 503,
+    "UnwritableStore": 503,
+    "PyramidGone": 503,
     "InvalidSetting": 500,
 }
 

@@ -13,6 +13,9 @@
     ├── Unavailable                     503   no worker could answer in time; worth another try
     │   └── BeingUnpacked               503   … as the file is being unpacked
     ├── ClusterError                    503   a cluster that cannot be used as it is
+    ├── StoreError                      503   a store of pyramids that cannot be used as it is
+    │   ├── UnwritableStore             503   … because nothing can be written there
+    │   └── PyramidGone                 503   … because what was in it has been evicted; worth another try
     └── InvalidSetting                  500   a configuration value that cannot be used
 
 Messages never carry a path of the server: files are called by the name they were asked for.
@@ -141,6 +144,22 @@ class ClusterError(VisiomaticError):
     """A Dask cluster cannot be reached, or cannot be used as it is."""
 
     status = 503
+
+
+class StoreError(VisiomaticError):
+    """The store of pyramids, or one of them, cannot be used as it is."""
+
+    status = 503
+
+
+class UnwritableStore(StoreError):
+    """Nothing can be written to the store: no permission, no room, or no such folder."""
+
+
+class PyramidGone(StoreError):
+    """A pyramid is no longer in the store, since others needed the room; it can be built anew."""
+
+    retry_after = 1
 
 
 class InvalidSetting(VisiomaticError):
