@@ -37,8 +37,10 @@ class LocalFolder(StoreFolder):
 
     def make(self) -> None:
         """See `StoreFolder`."""
-        with self._writing():
+        try:
             Path(self.address).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UnwritableStore(f"{self.name}, of the store, cannot be made: {error.strerror}") from error
 
     def read(self, path: str) -> bytes | None:
         """See `StoreFolder`."""
@@ -178,7 +180,7 @@ class LocalFolder(StoreFolder):
         except (FileNotFoundError, NotADirectoryError) as error:
             raise PyramidGone(f"{self.name} is no longer in the store") from error
         except OSError as error:
-            raise UnwritableStore(f"{self.name}, in the store, cannot be written to: {error.strerror}") from error
+            raise UnwritableStore(f"{self.name}, of the store, cannot be written to: {error.strerror}") from error
 
 
 def _sync_folder(folder: Path) -> None:

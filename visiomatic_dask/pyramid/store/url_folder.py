@@ -50,7 +50,7 @@ class UrlFolder(StoreFolder):
 
     def make(self) -> None:
         """See `StoreFolder`."""
-        self._ask(lambda fs, root: fs.makedirs(root, exist_ok=True), writing=True)
+        self._put(lambda fs, root: fs.makedirs(root, exist_ok=True))
 
     def read(self, path: str) -> bytes | None:
         """See `StoreFolder`."""
@@ -61,7 +61,7 @@ class UrlFolder(StoreFolder):
 
     def write(self, path: str, data: bytes) -> None:
         """See `StoreFolder`."""
-        self._ask(lambda fs, root: fs.pipe_file(f"{root}/{path}", data), writing=True)
+        self._put(lambda fs, root: fs.pipe_file(f"{root}/{path}", data))
 
     def create(self, path: str, data: bytes) -> bool:
         """See `StoreFolder`."""
@@ -78,7 +78,7 @@ class UrlFolder(StoreFolder):
                 raise
             return True
 
-        if not self._ask(put, writing=True):
+        if not self._put(put):
             return False
         if self._ask(lambda fs, _: _protocol(fs)) in _EXCLUSIVE:
             return True
@@ -137,6 +137,14 @@ class UrlFolder(StoreFolder):
             self._ask(lambda fs, root: fs.rm(f"{root}/{path}", recursive=True), writing=True)
         return True
 
+    def _put(self, question: Callable[[Any, str], T]) -> T:
+        try:
+            return self._ask(question, writing=True)
+        except FileNotFoundError as error:
+            raise UnwritableStore(
+                f"{self.name}, of the store, cannot be written to: there is no such bucket"
+            ) from error
+
     def _info(self, path: str) -> dict[str, Any] | None:
         def info(fs: Any, root: str) -> dict[str, Any]:
             fresh = {"refresh": True} if _protocol(fs) in ("s3", "s3a") else {}
@@ -164,11 +172,11 @@ class UrlFolder(StoreFolder):
         except FileNotFoundError:
             raise
         except ImportError as error:
-            raise StoreError(f"{self.name}, in the store: {error}; pip install 'visiomatic-dask[remote]'") from error
+            raise StoreError(f"{self.name}, of the store: {error}; pip install 'visiomatic-dask[remote]'") from error
         except Exception as error:
             if not isinstance(error, OSError | ValueError) and type(error).__module__.split(".")[0] not in _LIBRARIES:
                 raise
-            raise kind(f"{self.name}, in the store, cannot be {what}: {_reason(error)}") from error
+            raise kind(f"{self.name}, of the store, cannot be {what}: {_reason(error)}") from error
 
 
 def _protocol(fs: Any) -> str:
