@@ -1,0 +1,254 @@
+"""A pyramid on disk: what it is called, how it is created, and how it is opened."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec, ZstdCodec
+from zarr.codecs.sharding import ShardingCodecIndexLocation
+from zarr.storage import MemoryStore
+
+from visiomatic_dask.cube import Cube, Layer
+from visiomatic_dask.cube.source import digest
+from visiomatic_dask.errors import InvalidRequest, PyramidGone, StoreError
+from visiomatic_dask.pyramid.store.multiscales import (
+    ChannelAxis,
+    channel_axis,
+    image_names,
+    multiscales,
+    plane_coordinates,
+)
+from visiomatic_dask.pyramid.store.plane_statistics import BINS, FIELDS, statistics_shapes
+from visiomatic_dask.pyramid.store.pyramid import Pyramid
+from visiomatic_dask.pyramid.store.shard_format import MISSING, PIXELS
+from visiomatic_dask.pyramid.store.shards import LevelGrid, PyramidPlan
+from visiomatic_dask.pyramid.store.statistics import Bins
+from visiomatic_dask.pyramid.store.tree import name_of, read_root, write_tree
+
+VERSION = 1
+"""Of the layout: pyramids of another are neither read nor written to."""
+_PIXELS = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=4)
+_COUNTS = ZstdCodec(level=1)
+_LARGEST_TILE = 256
+"""Levels go up until a tile of this side holds a plane, lest those with larger tiles have pyramids of their own."""
+
+
+def pyramid_name(layer_name: str, cube_name: str, token: str, mantissa: int, tile_size: int = _LARGEST_TILE) -> str:
+    """Return the name of a pyramid's folder: readable, and another one for every version of a layer.
+
+    Parameters
+    ----------
+    layer_name, cube_name : str
+        Shortened, and without what is special in paths.
+    token : str
+        Of the reader.
+    mantissa : int
+        Bits that are kept.
+    tile_size : int, optional
+        Side of a tile; all that are no smaller than the default share a pyramid.
+    """
+    readable = re.sub(r"[^A-Za-z0-9_.]+", "-", f"{cube_name.rpartition('/')[2][-60:]}-{layer_name[-30:]}").strip("-.")
+    tile = min(tile_size, _LARGEST_TILE)
+    return f"{readable or 'cube'}-{digest(f'{VERSION}:{token}:{mantissa}:{tile}')}.zarr"
+
+
+def create_pyramid(store: str, cube: Cube, layer: Layer, tile_size: int, bins: Bins, mantissa: int) -> Pyramid:
+    """Create the pyramid of a layer, empty; or open it, if it is there.
+
+    Several processes may do so at the same time: all get the one that was there first.
+
+    Parameters
+    ----------
+    store : str
+        Path or URL of the store.
+    cube : Cube
+        What the layer belongs to.
+    layer : Layer
+        Any of its layers.
+    tile_size : int
+        Side of a tile.
+    bins : Bins
+        Of the histograms; those of a pyramid that is there stay as they are.
+    mantissa : int
+        Bits of the mantissa that are kept, 23 for all.
+
+    Raises
+    ------
+    InvalidRequest
+        If the layer fits into one tile.
+    StoreError
+        If what is there cannot be read, or nothing can be written.
+    """
+    tile_size = min(tile_size, _LARGEST_TILE)
+    name = pyramid_name(layer.name, cube.name, layer.reader.token, mantissa, tile_size)
+    address = f"{store.rstrip('/')}/{name}"
+    try:
+        return open_pyramid(address)
+    except PyramidGone:
+        plan = PyramidPlan.of(layer.reader, tile_size)
+        if not plan.levels:
+            raise InvalidRequest(f"{layer.name} of {cube.name} fits into one tile: it has no levels to store") from None
+        pyramid = Pyramid(address, layer.reader.token, layer.reader.fingerprint, plan, bins, mantissa)
+        write_tree(address, _documents(pyramid, cube, layer))
+        return open_pyramid(address)
+
+
+def open_pyramid(address: str) -> Pyramid:
+    """Open a pyramid.
+
+    Parameters
+    ----------
+    address : str
+        Path or URL of its root group.
+
+    Raises
+    ------
+    PyramidGone
+        If there is none.
+    StoreError
+        If it is damaged, or of another version of the layout.
+    """
+    name = name_of(address)
+    try:
+        described = json.loads(read_root(address))["attributes"]["visiomatic"]
+        if described["version"] != VERSION:
+            raise StoreError(f"{name} is laid out by version {described['version']}; allowed: {VERSION}")
+        return Pyramid(
+            address,
+            described["token"],
+            described["fingerprint"],
+            PyramidPlan(**described["plan"]),
+            Bins(**described["bins"]),
+            described["mantissa"],
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{name} is no pyramid of this program, or damaged ({error!r})") from error
+
+
+def _documents(pyramid: Pyramid, cube: Cube, layer: Layer) -> dict[str, bytes]:
+    """Make all files of an empty pyramid, by their paths; the root with the metadata of all others comes last."""
+    plan = pyramid.plan
+    images, channel = image_names(layer, plan), channel_axis(layer, plan)
+    files: dict[str, Any] = {}
+    root = zarr.create_group(MemoryStore(files), zarr_format=3)
+    described = {
+        "version": VERSION,
+        "cube": cube.name,
+        "layer": layer.name,
+        "format": cube.format,
+        "token": pyramid.token,
+        "fingerprint": pyramid.fingerprint,
+        "plan": asdict(plan),
+        "bins": asdict(pyramid.bins),
+        "mantissa": pyramid.mantissa,
+        "unit": layer.unit,
+        "images": images,
+        "header": layer.header_text,
+    }
+    attributes = {"visiomatic": described}
+    if channel is not None and channel.coordinates is not None:
+        _coordinate(root, channel.name, np.asarray(channel.coordinates), _channel_attributes(channel))
+    for image in images or ("",):
+        group = root.create_group(image) if image else root
+        ome = multiscales(f"{layer.name} {image}".strip(), plan, channel)
+        if image:
+            group.attrs["ome"] = ome
+        else:
+            attributes["ome"] = ome
+        for grid in plan.levels:
+            _level(group, plan, grid, channel, layer)
+    _statistics(root, pyramid)
+    found = {path: content.to_bytes() for path, content in files.items()}
+    root_document = json.loads(found.pop("zarr.json"))
+    inner = {path.removesuffix("/zarr.json"): json.loads(found[path]) for path in found if path.endswith("/zarr.json")}
+    root_document |= {
+        "attributes": attributes,
+        "consolidated_metadata": {"kind": "inline", "must_understand": False, "metadata": inner},
+    }
+    return found | {"zarr.json": json.dumps(root_document, allow_nan=False).encode()}
+
+
+def _level(group: zarr.Group, plan: PyramidPlan, grid: LevelGrid, channel: ChannelAxis | None, layer: Layer) -> None:
+    """Describe a level of an image."""
+    inner = group.create_group(str(grid.level), attributes={"wcs": _header_text(layer, grid.level)})
+    shape: tuple[int, ...] = grid.height, grid.width
+    chunks: tuple[int, ...] = grid.chunk
+    shards: tuple[int, ...] = grid.rows, grid.columns
+    dims: tuple[str, ...] = "y", "x"
+    if channel is not None:
+        shape, chunks, shards = (plan.channels, *shape), (1, *chunks), (grid.planes, *shards)
+        dims = channel.name, *dims
+    unit: dict[str, Any] = {"units": layer.unit} if layer.unit else {}
+    about: dict[str, Any] = {"long_name": "pixels of full resolution behind this one that are not finite"}
+    # As `visiomatic_dask.pyramid.store.shard_format` lays them down.
+    for content, codec, attributes in ((PIXELS, _PIXELS, unit), (MISSING, _COUNTS, about)):
+        inner.create_array(
+            content.name,
+            shape=shape,
+            dtype=content.dtype,
+            chunks=chunks,
+            shards={"shape": shards, "index_location": ShardingCodecIndexLocation.start},
+            compressors=codec,
+            fill_value=content.fill,
+            dimension_names=dims,
+            attributes=attributes,
+        )
+    for name, values in zip("yx", plane_coordinates(plan, grid), strict=True):
+        about = {"long_name": f"FITS pixel of full resolution along {name}, from 0", "units": "pixel"}
+        _coordinate(inner, name, values, about)
+
+
+def _statistics(root: zarr.Group, pyramid: Pyramid) -> None:
+    """Describe the statistics, as `visiomatic_dask.pyramid.store.plane_statistics` lays them down."""
+    group = root.create_group("statistics")
+    shape, chunk = statistics_shapes(pyramid)
+    names: dict[str, Any] = {"fields": list(FIELDS)}
+    edges: dict[str, Any] = {"center": pyramid.bins.center, "scale": pyramid.bins.scale}
+    for name, last, dtype, fill, about in (
+        ("fields", len(FIELDS), "<f8", np.nan, names),
+        ("histogram", BINS, "<i8", 0, edges),
+    ):
+        group.create_array(
+            name,
+            shape=(*shape, last),
+            chunks=(*chunk, last),
+            dtype=dtype,
+            fill_value=fill,
+            compressors=_COUNTS,
+            dimension_names=("level", "plane", "field" if name == "fields" else "bin"),
+            attributes=about,
+        )
+
+
+def _coordinate(group: zarr.Group, name: str, values: NDArray[np.float64], attributes: Mapping[str, Any]) -> None:
+    array = group.create_array(
+        name,
+        shape=values.shape,
+        chunks=values.shape,
+        dtype="float64",
+        dimension_names=(name,),
+        attributes=dict(attributes),
+    )
+    array[:] = values
+
+
+def _channel_attributes(channel: ChannelAxis) -> dict[str, Any]:
+    return {"units": channel.unit} if channel.unit else {}
+
+
+def _header_text(layer: Layer, level: int) -> str:
+    """WCS of a level as FITS cards: for its pixels in FITS order, whose first row is the last of the array."""
+    wcs = layer.wcs.at_level(level, layer.height).full
+    if wcs is None:
+        return ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what a header cannot say: tables of distortions
+        return str(wcs.to_header(relax=True).tostring())
