@@ -20,6 +20,8 @@ from visiomatic_dask.readers.zarr.ngff import Dataset, Multiscale, channel_names
 from visiomatic_dask.readers.zarr.source_levels import Coarser, with_levels
 
 MOST_LAYERS = 100
+_OURS = "visiomatic"
+"""Attribute of the root of pyramids that this program has written (`visiomatic_dask.pyramid.store`)."""
 _BOUNDS = ("bnds", "nbnds", "bounds", "nv", "nvertex")
 """What the second dimension of an array of cell bounds is called."""
 
@@ -56,6 +58,8 @@ def find_images(hierarchy: Hierarchy, arrays: dict[str, StoredArray]) -> list[Im
     for node in hierarchy.nodes.values():
         if not node.is_array:
             images.extend(_ngff_images(node, left))
+    if _OURS in hierarchy.nodes[""].attributes:  # what lies beside the levels of our own pyramids is no image
+        left.clear()
     for node in hierarchy.nodes.values():
         if not node.is_array:
             images.extend(_grouped_images(hierarchy, node, left))
