@@ -31,6 +31,7 @@ from visiomatic_dask.engine.tile_job import BrickAbsent, Rendered, TileJob, rend
 from visiomatic_dask.engine.tile_metrics import TileMetrics
 from visiomatic_dask.errors import VisiomaticError
 from visiomatic_dask.pyramid.rebin import accumulate, finish
+from visiomatic_dask.pyramid.store.piece_rebinning import warm_up
 from visiomatic_dask.readers.shared_cache import CHUNKS
 from visiomatic_dask.rendering import Canvas, Look, LookTables, TableCache, add_channel, render_mix, render_plane
 
@@ -253,3 +254,4 @@ def compile_kernels() -> None:
     sums, counts = np.zeros((2, 2)), np.zeros((2, 2), np.int32)
     accumulate(planes[0], 1, 0, 1, 0, sums, counts)
     finish(sums, counts, np.empty((2, 2), np.float32))
+    warm_up()

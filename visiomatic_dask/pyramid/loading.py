@@ -39,7 +39,7 @@ def load_block(reader: Reader, planes: tuple[int, int], level: int, box: Box, ou
     """
     storage = Storage.of(reader)
     source = storage.source_box(level, box)
-    for part in _parts(storage, planes, level, source):
+    for part in parts_of_planes(storage, planes, level, source):
         target = out[part[0] - planes[0] : part[1] - planes[0]]
         if level:
             with_sums = Binning(level, source, target)
@@ -109,7 +109,7 @@ def as_float32(pixels: NDArray[np.generic]) -> NDArray[np.float32]:
         return np.ascontiguousarray(pixels.reshape(-1, *pixels.shape[-2:]), dtype=np.float32)
 
 
-def _parts(storage: Storage, planes: tuple[int, int], level: int, source: Box) -> Iterator[tuple[int, int]]:
+def parts_of_planes(storage: Storage, planes: tuple[int, int], level: int, source: Box) -> Iterator[tuple[int, int]]:
     """Cut a range of planes into those that are read together: whole blocks of those that share chunks."""
     if not (level or storage.is_chunked):
         yield planes
