@@ -21,6 +21,8 @@ from visiomatic_dask.pyramid.tiles import Box
 SHARD_PIXELS = 24 * 2**20
 """Pixels of the largest shard: 96 MB of float32. Smaller ones have half as many at least, but for what is left over at
 edges and at the top."""
+_LEAST_PIXELS = SHARD_PIXELS // 3
+"""Where shards as large as those below would have fewer, as the level is narrow, it is cut anew."""
 CHUNK = 1024
 """Side of a chunk: what is decoded at once, and a brick. Smaller, where a shard is many planes deep."""
 _MOST_DEEP = 256
@@ -93,7 +95,8 @@ class PyramidPlan:
     tile_size : int
         Side of a tile; the last level is the first that a tile holds.
     deep : int
-        Planes that are built together, as they share storage chunks in the source; a power of two.
+        Planes that are built together, as they share storage chunks in the source. A shard holds this many, or a power
+        of two times as many, so that no chunk lies in two of them.
     """
 
     width: int
@@ -112,7 +115,9 @@ class PyramidPlan:
         images = storage.count // channels
         if images > _MOST_IMAGES:
             channels, images = storage.count, 1
-        deep = _power_above(min(storage.depth, channels, _MOST_DEEP))
+        deep = min(storage.depth, channels, _MOST_DEEP)
+        if channels < 1.5 * deep:
+            deep = channels  # lest there are as many shards again for the few planes that are left over
         return cls(storage.width, storage.height, channels, images, tile_size, deep)
 
     @property
@@ -125,18 +130,21 @@ class PyramidPlan:
         """The levels from 1 on; empty where one tile holds a plane."""
         top = level_count(self.width, self.height, self.tile_size)
         grids: list[LevelGrid] = []
-        most_planes = _power_above(self.channels)
+        most_planes = self.deep * _power_above(-(-self.channels // self.deep))
         rows = columns = 0
-        planes = min(self.deep, most_planes)
-        side = min(CHUNK, _power_below(math.isqrt(SHARD_PIXELS // planes)))
+        planes = self.deep
+        # Two chunks at least along each side of a shard, so that it can be cut to a good size.
+        side = min(CHUNK, max(1, _power_below(math.isqrt(SHARD_PIXELS // planes)) // 2))
         for level in range(1, top):
             width, height = level_size(self.width, level), level_size(self.height, level)
             chunk = min(side, height), min(side, width)
-            if level == 1:
+            inside = min(rows, height) * min(columns, width) * planes
+            if level == 1 or (inside < _LEAST_PIXELS and inside < height * width * planes):
                 rows, columns = _split(width, height, SHARD_PIXELS // planes, chunk)
             high, wide = min(rows, _cover(height, chunk[0])), min(columns, _cover(width, chunk[1]))
             if high >= height and wide >= width:
-                planes = min(max(planes, _power_below(SHARD_PIXELS // (height * width))), most_planes)
+                most = self.deep * _power_below(SHARD_PIXELS // (height * width * self.deep))
+                planes = min(max(planes, most), most_planes)
             grids.append(LevelGrid(level, width, height, chunk, high, wide, planes))
         return tuple(grids)
 
@@ -208,12 +216,12 @@ def _split(width: int, height: int, pixels: int, chunk: tuple[int, int]) -> tupl
         return _cover(height, chunk[0]), _cover(width, chunk[1])
     high = min(height, math.isqrt(pixels))
     columns = _even(width, max(1, pixels // high), chunk[1])
-    return _even(height, max(1, pixels // columns), chunk[0]), columns
+    return _even(height, max(1, pixels // min(columns, width)), chunk[0]), columns
 
 
 def _even(size: int, most: int, chunk: int) -> int:
     """Cut a size into equal parts of whole chunks, none longer than `most` but by what makes its last chunk whole."""
-    parts = -(-size // max(chunk, most // chunk * chunk))
+    parts = -(-size // max(chunk, most // chunk * chunk)) if size > most else 1
     return _cover(-(-size // parts), chunk)
 
 
