@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -87,19 +88,21 @@ class Binning:
             finish(sums, counts, out)
 
 
-def bands(storage: Storage, planes: tuple[int, int], source: Box) -> Iterator[Box]:
+def bands(storage: Storage, planes: tuple[int, int], source: Box, across: int = 1) -> Iterator[Box]:
     """Cut a rectangle of full resolution into bands from top to bottom, along the chunks it is stored in.
 
-    A band takes a few megabytes, or a row of chunks; where that is more, parts of one.
+    A band takes a few megabytes, or a row of chunks; where that is more, parts of one, which end at multiples of
+    `across` columns.
     """
     # An axis that runs faster than x is fetched whole, whatever is taken of it.
     fast = storage.rows == storage.columns == 1 and storage.depth > 1
     deep = storage.depth * storage.beside if fast else planes[1] - planes[0]
     limit, pixel = (_CHUNK_BAND if storage.is_chunked else _BAND), deep * storage.itemsize
     rows = max(storage.rows, limit // (source.columns * pixel))
-    columns = max(storage.columns, limit // (storage.rows * pixel)) if storage.is_chunked else source.columns
+    step = math.lcm(storage.columns, across)
+    columns = max(step, limit // (storage.rows * pixel)) if storage.is_chunked else source.columns
     for top, bottom in cuts(source.top, source.bottom, rows, storage.rows, storage.top):
-        for left, right in cuts(source.left, source.right, columns, storage.columns, 0):
+        for left, right in cuts(source.left, source.right, columns, step, 0):
             yield Box(top, left, bottom, right)
 
 

@@ -144,7 +144,7 @@ def _halve_full(
         means[j] = np.float32((pairs[2 * j] + pairs[2 * j + 1]) * 0.25)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")
 def _halve_some(
     upper: NDArray[np.float32],
     lower: NDArray[np.float32],
@@ -155,7 +155,7 @@ def _halve_some(
     missing: NDArray[np.uint32],
 ) -> int:
     """Halve what is finite of two rows, or of the upper one alone; return how many pixels are not."""
-    columns, lacking = upper.shape[0], 0
+    columns = upper.shape[0]
     for j in range(columns):
         finite = upper[j] - upper[j] == 0
         pairs[j] = np.float64(upper[j]) if finite else 0.0
@@ -169,12 +169,15 @@ def _halve_some(
     high = 1 if single else 2
     for j in range(means.shape[0]):
         count = counts[2 * j] + counts[2 * j + 1]
-        total = pairs[2 * j] + pairs[2 * j + 1]
-        means[j] = np.float32(total / count) if count > 0 else np.float32(np.nan)
-        lack = high * min(2, columns - 2 * j) - count
-        if lack:
-            missing[j] = lack
-            lacking += lack
+        # 0 / 0 is what a block without a finite pixel shall be.
+        means[j] = np.float32((pairs[2 * j] + pairs[2 * j + 1]) / np.float64(count))
+    lacking = high * columns
+    for j in range(means.shape[0]):
+        count = counts[2 * j] + counts[2 * j + 1]
+        missing[j] = 2 * high - count
+        lacking -= count
+    if columns % 2:
+        missing[columns // 2] -= high
     return lacking
 
 

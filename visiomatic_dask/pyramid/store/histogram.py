@@ -27,6 +27,8 @@ TABLES = 4
 _MIDDLE = np.int32(_SIDE)
 _LAST = np.int32(_SIDE)
 _BELOW_FIRST = np.int32(8 * (127 + _FINEST) - 1)  # 127: bias of a float32's exponent
+_NO_PLACE = np.int32(BINS)
+_INFINITE = np.int32(0x7F800000)
 _MAGNITUDE = np.int32(0x7FFFFFFF)
 _SIGN_SHIFT, _BIN_SHIFT = np.int32(31), np.int32(20)
 
@@ -91,7 +93,7 @@ def count_row(
     places: NDArray[np.int32],
     tables: NDArray[np.uint32],
 ) -> None:
-    """Count the values of a row, all of them finite.
+    """Count the finite values of a row.
 
     Parameters
     ----------
@@ -101,10 +103,10 @@ def count_row(
         As of `numbers`.
     distances, places : ndarray of float32 and of int32, (columns,) or longer
         Room to work in.
-    tables : ndarray of uint32, (TABLES, BINS)
-        Their sum is the histogram; changed in place.
+    tables : ndarray of uint32, (TABLES, BINS + 1)
+        Their sum is the histogram, but for the last column: what is not finite. Changed in place.
     """
-    columns = row.shape[0]
+    columns, values = row.shape[0], row.view(np.int32)
     for j in range(columns):
         distances[j] = (row[j] - center) * inverse
     bits = distances.view(np.int32)
@@ -113,7 +115,8 @@ def count_row(
         away = away if away > 0 else np.int32(0)
         away = away if away < _LAST else _LAST
         negative = bits[j] >> _SIGN_SHIFT
-        places[j] = _MIDDLE + ((away ^ negative) - negative)
+        place = _MIDDLE + ((away ^ negative) - negative)
+        places[j] = place if (values[j] & _INFINITE) != _INFINITE else _NO_PLACE
     whole = columns // 4 * 4
     for j in range(0, whole, 4):
         tables[0, places[j]] += 1
@@ -122,15 +125,3 @@ def count_row(
         tables[3, places[j + 3]] += 1
     for j in range(whole, columns):
         tables[0, places[j]] += 1
-
-
-@njit(nogil=True, cache=True)
-def count_finite(row: NDArray[np.float32], center: np.float32, inverse: np.float32, tables: NDArray[np.uint32]) -> None:
-    """Count the finite values of a row, one by one; parameters as of `count_row`."""
-    distance = np.empty(1, np.float32)
-    bits = distance.view(np.int32)
-    for j in range(row.shape[0]):
-        if row[j] - row[j] == 0:
-            distance[0] = (row[j] - center) * inverse
-            away = min(max(((bits[0] & _MAGNITUDE) >> _BIN_SHIFT) - _BELOW_FIRST, np.int32(0)), _LAST)
-            tables[0, _MIDDLE - away if bits[0] < 0 else _MIDDLE + away] += 1

@@ -8,7 +8,6 @@ storage chunks that can only be read together.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -85,12 +84,11 @@ def rebin_source(plan: PyramidPlan, bins: Bins, reader: Reader, piece: Piece, ma
     made = _Making(plan, bins, piece, mantissa)
     seen = Tally.empty(made.planes, source.columns)
     lacking = 0
-    # Blocks that reach across two columns of bands would have to be kept for a whole row of bands.
-    even = replace(storage, columns=2 * storage.columns) if storage.columns % 2 and storage.columns > 1 else storage
-    for planes in parts_of_planes(even, piece.planes, 1, source):
+    for planes in parts_of_planes(storage, piece.planes, 1, source):
         first = planes[0] - piece.first
         carried = np.empty((planes[1] - planes[0], source.columns), np.float32)
-        for band in bands(even, planes, source):
+        # Blocks that reach across two bands side by side would have to be kept for a whole row of bands.
+        for band in bands(storage, planes, source, across=2):
             place = band.within(source)
             last, unpaired = band.bottom == source.bottom, place.bottom % 2
             for index, pixels in read_planes(reader, planes, band):

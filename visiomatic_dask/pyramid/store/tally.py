@@ -16,10 +16,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from visiomatic_dask.pyramid.store.histogram import BINS, TABLES, count_finite, count_row
+from visiomatic_dask.pyramid.store.histogram import BINS, TABLES, count_row
 from visiomatic_dask.pyramid.store.statistics import RegionStatistics
 
-STRIP = 512
+STRIP = 2048
 """Columns that are gone through at a time: what is kept of them stays in the fastest cache."""
 
 _MAGNITUDE = np.int32(0x7FFFFFFF)
@@ -41,8 +41,8 @@ class Tally(NamedTuple):
         Values that are not finite.
     extremes : ndarray of int32, (planes, 2)
         Lowest and highest finite value, by their bits: as integers, they are in the same order.
-    tables : ndarray of uint32, (planes, TABLES, BINS)
-        Sums to the histogram.
+    tables : ndarray of uint32, (planes, TABLES, BINS + 1)
+        As of `histogram.count_row`.
     """
 
     shift: NDArray[np.float64]
@@ -57,7 +57,7 @@ class Tally(NamedTuple):
         """Start."""
         size = planes, columns
         extremes = np.tile(np.array([_HIGHEST, _LOWEST]), (planes, 1))
-        tables = np.zeros((planes, TABLES, BINS), np.uint32)
+        tables = np.zeros((planes, TABLES, BINS + 1), np.uint32)
         return cls(np.full(size, np.nan), np.zeros(size), np.zeros(size), np.zeros(size, np.int32), extremes, tables)
 
     def of(self, planes: slice) -> Tally:
@@ -74,7 +74,7 @@ class Tally(NamedTuple):
     def statistics(self, level: int, first_plane: int, rows: int) -> list[RegionStatistics]:
         """Put the columns together, once all rows were observed."""
         found = []
-        moments, histograms = np.empty(3), self.tables.sum(axis=1, dtype=np.int64)
+        moments, histograms = np.empty(3), self.tables[:, :, :BINS].sum(axis=1, dtype=np.int64)
         for index, histogram in enumerate(histograms):
             _merge(self.shift[index], self.sums[index], self.squares[index], self.lacking[index], rows, moments)
             finite = int(moments[0])
@@ -189,12 +189,10 @@ def observe(
             distance = np.float64(row[j]) - shift[j]
             sums[j] += distance
             squares[j] += distance * distance
-        if counted:
-            count_row(row, counting.center, counting.inverse, counting.distances, counting.places, tally.tables[plane])
     else:
         low, high = _observe_some(row, shift, sums, squares, tally.lacking[plane, first:last])
-        if counted:
-            count_finite(row, counting.center, counting.inverse, tally.tables[plane])
+    if counted:
+        count_row(row, counting.center, counting.inverse, counting.distances, counting.places, tally.tables[plane])
     extremes = tally.extremes[plane]
     extremes[0] = min(extremes[0], low)
     extremes[1] = max(extremes[1], high)
@@ -225,8 +223,9 @@ def _observe_some(
     for j in range(bits.shape[0]):
         finite = (bits[j] & _INFINITE) != _INFINITE
         ordered = bits[j] ^ ((bits[j] >> _SIGN_SHIFT) & _MAGNITUDE)
-        low = ordered if finite and ordered < low else low
-        high = ordered if finite and ordered > high else high
+        lowest, highest = ordered if finite else _HIGHEST, ordered if finite else _LOWEST
+        low = lowest if lowest < low else low
+        high = highest if highest > high else high
     return low, high
 
 
