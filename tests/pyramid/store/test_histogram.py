@@ -89,3 +89,26 @@ def test_quantiles_of_nothing() -> None:
     assert math.isnan(quantile(nothing, Bins(), math.nan, math.nan, 0.5))
     # Rows that are counted may be blank where others are not.
     assert quantile(nothing, Bins(), 2.0, 4.0, 0.25) == 2.5
+
+
+@pytest.mark.parametrize(
+    ("values", "center", "scale"),
+    [
+        ([], 0, 1),
+        ([math.nan, math.inf], 0, 1),
+        ([5, 5, 5, math.nan], 5, 5),
+        ([0, 0], 0, 1),
+        ([2, 2, 2, 8], 2, np.std([2, 2, 2, 8])),
+        ([1, 2, 3, 4, 5, 1e300], 3, 1.4826),
+    ],
+)
+def test_bins_around_a_sample(values: list[float], center: float, scale: float) -> None:
+    bins = Bins.around(np.array([values]))
+    assert bins.center == center
+    assert bins.scale == pytest.approx(scale)
+
+
+def test_bins_around_noise() -> None:
+    bins = Bins.around(np.random.default_rng(1).normal(100, 3, (50, 400)))
+    assert bins.center == pytest.approx(100, abs=0.2)
+    assert bins.scale == pytest.approx(3, rel=0.05)

@@ -22,8 +22,9 @@ from visiomatic_dask.cube import Reader
 from visiomatic_dask.cube.wcs_levels import binned
 from visiomatic_dask.pyramid import Box, level_size, loading
 from visiomatic_dask.pyramid.store import piece_rebinning, shards
+from visiomatic_dask.pyramid.store.halving import halve_source, halve_stored
 from visiomatic_dask.pyramid.store.histogram import bin_edges
-from visiomatic_dask.pyramid.store.piece_rebinning import Rebinned, rebin_source, rebin_stored
+from visiomatic_dask.pyramid.store.piece_rebinning import Rebinned, rebin_source, rebin_stored, warm_up
 from visiomatic_dask.pyramid.store.pyramid import Piece
 from visiomatic_dask.pyramid.store.shards import PyramidPlan, Shard
 from visiomatic_dask.pyramid.store.statistics import Bins, RegionStatistics, merged
@@ -162,7 +163,6 @@ def small_pieces(band: int = 2000) -> Iterator[None]:
     """Cut into shards of a few hundred pixels, chunks of 8, and bands of so many bytes; count all rows or a third."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shards, "SHARD_PIXELS", 300)
-        patch.setattr(shards, "_LEAST_PIXELS", 100)
         patch.setattr(shards, "CHUNK", 8)
         patch.setattr(loading, "_BAND", band)
         patch.setattr(loading, "_CHUNK_BAND", band)
@@ -218,7 +218,6 @@ def test_bands_and_pieces_do_not_matter(fake: ChunkedFake, band: int, most: int,
 def test_every_chunk_is_decoded_once_if_it_lies_in_one_shard(fake: ChunkedFake, band: int) -> None:
     with small_pieces(band), pytest.MonkeyPatch.context() as patch:
         patch.setattr(shards, "SHARD_PIXELS", 2**20)
-        patch.setattr(shards, "_LEAST_PIXELS", 2**18)
         built = build(fake, tile=max(max(fake.shape[-2:]) // 2, 1))
     if built.plan.levels:
         assert built.read == fake.array.nbytes
@@ -331,3 +330,11 @@ def test_ramps_give_the_coordinates() -> None:
             wanted = np.array([np.mean(one) for one in centers(size, level)])
             shape = (-1, 1) if axis == 0 else (1, -1)
             np.testing.assert_allclose(pixels, np.broadcast_to(wanted.reshape(shape), pixels.shape), rtol=1e-6)
+
+
+def test_no_build_waits_for_the_compiler() -> None:
+    """What is compiled when a worker starts is what builds run."""
+    warm_up()
+    build(ChunkedFake(np.ones((3, 30, 40), np.int16), (3, 7, 9)))
+    build(FakeReader(np.full((30, 40), np.nan, np.float32)), mantissa=10)
+    assert len(halve_source.signatures) == len(halve_stored.signatures) == 1

@@ -21,8 +21,9 @@ from visiomatic_dask.pyramid.tiles import Box
 SHARD_PIXELS = 24 * 2**20
 """Pixels of the largest shard: 96 MB of float32. Smaller ones have half as many at least, but for what is left over at
 edges and at the top."""
-_LEAST_PIXELS = SHARD_PIXELS // 3
-"""Where shards as large as those below would have fewer, as the level is narrow, it is cut anew."""
+_LEAST_PART = 3
+"""Where shards as large as those below would have less than that part of their pixels, as the level is narrow, it is
+cut anew."""
 CHUNK = 1024
 """Side of a chunk: what is decoded at once, and a brick. Smaller, where a shard is many planes deep."""
 _MOST_DEEP = 256
@@ -139,7 +140,7 @@ class PyramidPlan:
             width, height = level_size(self.width, level), level_size(self.height, level)
             chunk = min(side, height), min(side, width)
             inside = min(rows, height) * min(columns, width) * planes
-            if level == 1 or (inside < _LEAST_PIXELS and inside < height * width * planes):
+            if level == 1 or (_LEAST_PART * inside < SHARD_PIXELS and inside < height * width * planes):
                 rows, columns = _split(width, height, SHARD_PIXELS // planes, chunk)
             high, wide = min(rows, _cover(height, chunk[0])), min(columns, _cover(width, chunk[1]))
             if high >= height and wide >= width:
