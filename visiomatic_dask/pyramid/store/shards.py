@@ -98,6 +98,9 @@ class PyramidPlan:
     deep : int
         Planes that are built together, as they share storage chunks in the source. A shard holds this many, or a power
         of two times as many, so that no chunk lies in two of them.
+    shard_pixels : int
+        Pixels of the largest shard. Part of the plan, so that a pyramid is read as it was cut, whatever is the default
+        by then.
     """
 
     width: int
@@ -106,6 +109,7 @@ class PyramidPlan:
     images: int
     tile_size: int
     deep: int = 1
+    shard_pixels: int = SHARD_PIXELS
 
     @classmethod
     def of(cls, reader: Reader, tile_size: int) -> PyramidPlan:
@@ -119,7 +123,7 @@ class PyramidPlan:
         deep = min(storage.depth, channels, _MOST_DEEP)
         if channels < 1.5 * deep:
             deep = channels  # lest there are as many shards again for the few planes that are left over
-        return cls(storage.width, storage.height, channels, images, tile_size, deep)
+        return cls(storage.width, storage.height, channels, images, tile_size, deep, SHARD_PIXELS)
 
     @property
     def count(self) -> int:
@@ -135,16 +139,16 @@ class PyramidPlan:
         rows = columns = 0
         planes = self.deep
         # Two chunks at least along each side of a shard, so that it can be cut to a good size.
-        side = min(CHUNK, max(1, _power_below(math.isqrt(SHARD_PIXELS // planes)) // 2))
+        side = min(CHUNK, max(1, _power_below(math.isqrt(self.shard_pixels // planes)) // 2))
         for level in range(1, top):
             width, height = level_size(self.width, level), level_size(self.height, level)
             chunk = min(side, height), min(side, width)
             inside = min(rows, height) * min(columns, width) * planes
-            if level == 1 or (_LEAST_PART * inside < SHARD_PIXELS and inside < height * width * planes):
-                rows, columns = _split(width, height, SHARD_PIXELS // planes, chunk)
+            if level == 1 or (_LEAST_PART * inside < self.shard_pixels and inside < height * width * planes):
+                rows, columns = _split(width, height, self.shard_pixels // planes, chunk)
             high, wide = min(rows, _cover(height, chunk[0])), min(columns, _cover(width, chunk[1]))
             if high >= height and wide >= width:
-                most = self.deep * _power_below(SHARD_PIXELS // (height * width * self.deep))
+                most = self.deep * _power_below(self.shard_pixels // (height * width * self.deep))
                 planes = min(max(planes, most), most_planes)
             grids.append(LevelGrid(level, width, height, chunk, high, wide, planes))
         return tuple(grids)
