@@ -49,7 +49,7 @@ class Store:
 
 def everything(plan: PyramidPlan, planes: tuple[int, int] | None = None) -> set[tuple[Shard, int]]:
     first, last = planes or (0, plan.count)
-    found = set()
+    found: set[tuple[Shard, int]] = set()
     for grid in plan.levels:
         for shard in plan.shards(grid.level, (first, last)):
             found.update((shard, plane) for plane in range(*plan.common(shard, (first, last))))
@@ -75,7 +75,7 @@ def run(order: BuildOrder, store: Store, most: int, seed: int, lost: float = 0.0
             under_way.append(piece)
         if order.is_over:
             assert not under_way
-            assert order.done_pixels == order.total_pixels
+            assert order.found_pixels + order.built_pixels == order.total_pixels
             return built, told
         assert under_way, "stuck"
         ended = under_way.pop(draw.randrange(len(under_way)))
@@ -226,6 +226,35 @@ def test_what_others_have_done_is_news() -> None:
     order.want(tops, urgent=True)
     assert order.settle() == tops
     assert order.is_over
+
+
+@given(plan=plans, seed=st.integers(0, 99))
+def test_what_is_lost_again_is_built_again(plan: PyramidPlan, seed: int) -> None:
+    """What was written without a claim is taken back, with all that is above it."""
+    draw = random.Random(seed)
+    store = Store()
+    order = BuildOrder(plan, store.is_done)
+    order.want(TopPieces(plan), urgent=False)
+    losses = 5
+    for _ in range(10_000):
+        order.settle()
+        taken = [piece for piece, _ in order.take(2)]
+        if order.is_over:
+            if store.done == everything(plan):
+                break
+            order.want(TopPieces(plan), urgent=False)  # lost after it had been seen to be whole
+            continue
+        assert taken
+        for number, piece in enumerate(taken):
+            check(order, store, piece, taken[:number])
+            store.build(piece)
+        order.give_back(taken)
+        if losses and store.done and draw.random() < 0.3:
+            losses -= 1
+            shard, plane = draw.choice(sorted(store.done))
+            store.done -= {one for one in store.done if one[1] == plane and one[0].level > shard.level}
+            store.done.discard((shard, plane))
+    assert store.done == everything(plan)
 
 
 def test_a_million_planes_take_no_memory() -> None:

@@ -16,7 +16,8 @@ from visiomatic_dask.pyramid.store.shards import PyramidPlan, Shard
 from visiomatic_dask.pyramid.tiles import Box
 
 IsDone = Callable[[Shard, tuple[int, int]], bool]
-"""Whether some planes of a shard are in the store."""
+"""Whether some planes of a shard are in the store. What is may not be so later: what was written without a claim is
+built again."""
 
 _MOST_OPEN = 4096
 """Pieces found and not done yet, at most: far more than are built at a time, unless others build them."""
@@ -112,7 +113,8 @@ class _Open:
 class _Walk:
     """A walk over pieces and what lies below them, from below upwards."""
 
-    def __init__(self, order: BuildOrder, roots: Iterable[Piece]) -> None:
+    def __init__(self, order: BuildOrder, roots: Sequence[Piece]) -> None:
+        self.roots = roots
         self._order = order
         self._path: list[tuple[_Open | None, Iterator[Piece]]] = [(None, iter(roots))]
         self.open: list[_Open] = []
@@ -134,10 +136,13 @@ class _Walk:
     def settle(self) -> Iterator[Piece]:
         """Drop what is done, and say what that was."""
         is_done = self._order.is_done
+        for above, _ in self._path:
+            if above is not None:
+                above.look_below(is_done)
         still = []
         for one in self.open:
             if is_done(one.piece.shard, one.piece.planes):
-                self._order.done_pixels += one.pixels
+                self._order.built_pixels += one.pixels
                 yield one.piece
             else:
                 one.look_below(is_done)
@@ -151,12 +156,10 @@ class _Walk:
         piece = next(rest, None)
         if piece is None:
             self._path.pop()
-            if above is not None:
-                above.look_below(self._order.is_done)
             return above
         pixels = source_pixels(plan, piece)
         if self._order.is_done(piece.shard, piece.planes):
-            self._order.done_pixels += pixels
+            self._order.found_pixels += pixels
             return None
         if above is not None:
             above.below.append(piece)
@@ -174,19 +177,21 @@ class BuildOrder:
     plan : PyramidPlan
         How it is cut.
     is_done : callable
-        Tells what is in the store. Its answers may change from one call to another, from False to True.
+        Tells what is in the store. Its answers may change from one call to another.
 
     Attributes
     ----------
-    done_pixels, total_pixels : int
-        Pixels of full resolution behind what was wanted since there was nothing to build last, and those of them that
-        are done. What is wanted several times counts as often.
+    total_pixels : int
+        Pixels of full resolution behind what was wanted since there was nothing to build last. What is wanted several
+        times counts as often.
+    found_pixels, built_pixels : int
+        Those of them that are done: that were when they were looked for, or have been since then, by whomever.
     """
 
     def __init__(self, plan: PyramidPlan, is_done: IsDone) -> None:
         self.plan = plan
         self.is_done = is_done
-        self.done_pixels = self.total_pixels = 0
+        self.found_pixels = self.built_pixels = self.total_pixels = 0
         self._urgent: dict[Piece, _Walk] = {}
         self._ahead: deque[_Walk] = deque()
         self._taken: set[Shard] = set()
@@ -195,7 +200,7 @@ class BuildOrder:
     @property
     def is_over(self) -> bool:
         """Whether there is nothing left to build, as far as `take` and `settle` have found out."""
-        return all(walk.is_over for walk in (*self._urgent.values(), *self._ahead))
+        return not self._urgent and not self._ahead
 
     def want(self, pieces: Sequence[Piece], *, urgent: bool) -> None:
         """Want pieces, with all that lies below them.
@@ -208,7 +213,7 @@ class BuildOrder:
             Whether somebody looks at them: they come first, the last that were wanted before all others.
         """
         if self.is_over:
-            self.done_pixels = self.total_pixels = 0
+            self.found_pixels = self.built_pixels = self.total_pixels = 0
         if not urgent:
             self.total_pixels += sum(source_pixels(self.plan, piece) for piece in pieces)
             self._ahead.append(_Walk(self, pieces))
@@ -234,16 +239,23 @@ class BuildOrder:
             At most `most`, the most wanted first, each with whether it is urgent.
         """
         taken: list[tuple[Piece, bool]] = []
-        if most <= 0:
-            return taken
+        walks = len(self._ahead)
         urgent = [(walk, True) for walk in reversed(self._urgent.values())]
         for walk, is_urgent in [*urgent, *((walk, False) for walk in self._ahead)]:
-            for one in walk.found():
-                if not one.below and one.piece.shard not in self._taken and (piece := self._missing(one.piece)):
+            for one in walk.found() if len(taken) < most else ():
+                if one.below or one.piece.shard in self._taken or self._has_lost(one):
+                    continue
+                piece = self._missing(one.piece)
+                if piece is not None:
                     self._taken.add(piece.shard)
                     taken.append((piece, is_urgent))
-                    if len(taken) == most:
-                        return taken
+                if len(taken) >= most:
+                    break
+        dropped = self._drop_what_is_over()
+        if (
+            len(taken) < most and len(self._ahead) > walks - dropped
+        ):  # something has been lost, and can be built at once
+            taken += self.take(most - len(taken))
         return taken
 
     def give_back(self, pieces: Iterable[Piece]) -> None:
@@ -255,9 +267,32 @@ class BuildOrder:
         news, self._news = dict.fromkeys(self._news), []
         for walk in [*self._urgent.values(), *self._ahead]:
             news.update(dict.fromkeys(walk.settle()))
+        self._drop_what_is_over()
+        return list(news)
+
+    def _drop_what_is_over(self) -> int:
+        """Drop the walks that are over, and say how many were not urgent."""
+        over = [walk for walk in [*self._urgent.values(), *self._ahead] if walk.is_over]
+        before = len(self._ahead)
         self._urgent = {piece: walk for piece, walk in self._urgent.items() if not walk.is_over}
         self._ahead = deque(walk for walk in self._ahead if not walk.is_over)
-        return list(news)
+        dropped = before - len(self._ahead)
+        for walk in over:
+            self._again([piece for piece in walk.roots if not self.is_done(piece.shard, piece.planes)])
+        return dropped
+
+    def _has_lost(self, one: _Open) -> bool:
+        """Whether something that a piece is made from was done, and is not any more."""
+        one.below = [
+            piece for piece in pieces_below(self.plan, one.piece) if not self.is_done(piece.shard, piece.planes)
+        ]
+        self._again(one.below)
+        return bool(one.below)
+
+    def _again(self, lost: Sequence[Piece]) -> None:
+        if lost:
+            self.want(lost, urgent=False)
+            self._ahead.rotate()
 
     def _missing(self, piece: Piece) -> Piece | None:
         """Return the first planes of a piece that are not done; None if there are none."""
