@@ -202,6 +202,11 @@ class BuildOrder:
         """Whether there is nothing left to build, as far as `take` and `settle` have found out."""
         return not self._urgent and not self._ahead
 
+    @property
+    def has_urgent(self) -> bool:
+        """Whether something that somebody looks at is not done."""
+        return bool(self._urgent)
+
     def want(self, pieces: Sequence[Piece], *, urgent: bool) -> None:
         """Want pieces, with all that lies below them.
 

@@ -1,0 +1,60 @@
+"""What builds a piece on a worker: the task behind ``build-shard-…``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from hashlib import blake2b
+
+from distributed import get_worker, secede
+
+from visiomatic_dask.cube import Reader
+from visiomatic_dask.pyramid.store.build import build_piece
+from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece, Pyramid
+
+MEMORY_OF_A_PIECE = 450_000_000
+"""Bytes that building a piece takes at most: its pixels, what is missing of them, what they are made from, and the
+shard before and after it is compressed."""
+_NICENESS = 10
+
+
+def build_key(pyramid: Pyramid, piece: Piece) -> str:
+    """Make the key of a task, which says everything its result depends on."""
+    text = f"{pyramid.address}|{pyramid.token}|{pyramid.mantissa}|{pyramid.plan!r}|{pyramid.bins!r}|{piece!r}"
+    return f"build-shard-{blake2b(text.encode(), digest_size=16).hexdigest()}"
+
+
+def build_task(pyramid: Pyramid, reader: Reader, piece: Piece) -> BuiltPiece:
+    """Build a piece, in a thread of its own so that bricks keep theirs, and behind them where cores are scarce.
+
+    Parameters
+    ----------
+    pyramid : Pyramid
+        Of what.
+    reader : Reader
+        Of the layer that the pyramid is of.
+    piece : Piece
+        Which.
+
+    Raises
+    ------
+    VisiomaticError
+        If the source has changed or cannot be read, or the store cannot be written to.
+    """
+    _leave_pool()
+    return build_piece(pyramid, reader, piece)
+
+
+def _leave_pool() -> None:
+    """Leave the worker's pool, which starts another thread; this one ends with the task, and so may be nice for good.
+
+    (Nor could it be put back: raising a priority is the superuser's privilege.)
+    """
+    try:
+        get_worker()
+    except ValueError:  # called where there is no worker, and the thread is the caller's
+        return
+    secede()
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
