@@ -1,50 +1,38 @@
-"""The command line: ``serve``, ``info``, ``demo``. Also ``dask visiomatic …``."""
+"""The command line: ``serve``, ``info``, ``build``, ``demo``. Also ``dask visiomatic …``."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import os
 import sys
-import time
 import webbrowser
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import quote
 
 import click
 
 from visiomatic_dask import __version__
+from visiomatic_dask.build_command import build
+from visiomatic_dask.command_options import (
+    PathOrURL,
+    chosen_cluster,
+    cluster_options,
+    errors_for_people,
+    unpacking_bar,
+)
 from visiomatic_dask.config import load_settings
 from visiomatic_dask.demo import write_demo
-from visiomatic_dask.engine.batch import BatchJobs
-from visiomatic_dask.engine.cluster import ClusterAddress, ClusterTarget
-from visiomatic_dask.errors import InvalidSetting, VisiomaticError
 from visiomatic_dask.info import describe_cube, describe_formats, text_of_cube, text_of_formats
 from visiomatic_dask.readers import open_cube
-from visiomatic_dask.readers.place import is_url
 from visiomatic_dask.server.front_ends import serve_from_several
 from visiomatic_dask.server.names import is_folder_cube
 from visiomatic_dask.server.serve import ServeOptions, run
 from visiomatic_dask.server.serve import serve as serve_until_stopped
 
 _DEFAULT_PORT = 8009
-
-_QUIET = 0.5
-"""Seconds of unpacking before a progress bar is shown."""
-
-
-class PathOrURL(click.Path):
-    """A path that exists, as `pathlib.Path`; or a URL, as text."""
-
-    def __init__(self) -> None:
-        super().__init__(exists=True, path_type=Path)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Leave URLs as they are."""
-        return value if is_url(value) else super().convert(value, param, ctx)
 
 
 @click.group("visiomatic", context_settings={"help_option_names": ["-h", "--help"]})
@@ -64,19 +52,7 @@ def main() -> None:
     type=click.IntRange(0, 65535),
     help="Port to listen on; 0 for a free one.",
 )
-@click.option("--scheduler", metavar="ADDRESS", help="Join the Dask cluster of this scheduler, as tcp://host:8786.")
-@click.option(
-    "--scheduler-file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Join the cluster whose scheduler wrote this file.",
-)
-@click.option(
-    "--cluster",
-    "batch_system",
-    type=click.Choice(["slurm"]),
-    help="Run the workers as jobs of this batch system, configured as dask-jobqueue is.",
-)
-@click.option("--jobs", metavar="MIN:MAX", help="How many jobs: never fewer than MIN, up to MAX while there is work.")
+@cluster_options
 @click.option(
     "--store",
     type=click.Path(file_okay=False, writable=True, path_type=Path),
@@ -110,7 +86,7 @@ def serve(
 
     One front end is enough for some 3,000 tiles a second. Of several, one that ends is started again.
     """
-    cluster = _cluster(scheduler, scheduler_file, batch_system, jobs)
+    cluster = chosen_cluster(scheduler, scheduler_file, batch_system, jobs)
     if store is not None and not store.is_dir():
         raise click.BadParameter(f"{store} is not a folder", param_hint="--store")
     chosen: tuple[Path | str, ...] = paths or (Path.cwd(),)
@@ -125,7 +101,7 @@ def serve(
         if not no_browser and _has_display():
             webbrowser.open(page)
 
-    with _errors_for_people():
+    with errors_for_people():
         settings = load_settings()
         if front_ends == 1:
             run(serve_until_stopped(options, settings, ready))
@@ -147,11 +123,14 @@ def info(file: str | None, as_json: bool, list_formats: bool) -> None:
     if file is None:
         click.echo(json.dumps(describe_formats(), indent=2) if as_json else "\n".join(text_of_formats()))
         return
-    with _errors_for_people():
-        with _unpacking_bar(file.rpartition("/")[2]) as progress:
+    with errors_for_people():
+        with unpacking_bar(file.rpartition("/")[2]) as progress:
             cube = open_cube(file, progress=progress)
         described = describe_cube(cube, load_settings())
     click.echo(json.dumps(described, indent=2) if as_json else "\n".join(text_of_cube(described)))
+
+
+main.add_command(build)
 
 
 @main.command()
@@ -185,46 +164,6 @@ def demo(path: Path, width: int, height: int, channels: int, seed: int, overwrit
     click.echo(f"{path}: {path.stat().st_size / 1e6:.0f} MB. Look at it with: python -m visiomatic_dask serve {path}")
 
 
-def _cluster(
-    scheduler: str | None, scheduler_file: Path | None, batch_system: Literal["slurm"] | None, jobs: str | None
-) -> ClusterTarget | None:
-    """Find out which cluster is meant; None for an embedded one."""
-    given = {"--scheduler": scheduler, "--scheduler-file": scheduler_file, "--cluster": batch_system}
-    names = [name for name, value in given.items() if value]
-    if len(names) > 1:
-        raise click.UsageError(f"{' and '.join(names)} exclude each other")
-    if batch_system is None:
-        if jobs is not None:
-            raise click.UsageError("--jobs says how many jobs --cluster starts; give --cluster slurm, too")
-        return ClusterAddress(scheduler, scheduler_file) if names else None
-    if jobs is None:
-        raise click.UsageError(f"--cluster {batch_system} has to know how many jobs; give --jobs MIN:MAX, as 1:4")
-    try:
-        return BatchJobs.between(jobs, batch_system)
-    except InvalidSetting as error:
-        raise click.BadParameter(error.message, param_hint="--jobs") from error
-
-
-@contextlib.contextmanager
-def _unpacking_bar(name: str) -> Iterator[Callable[[int, int], None] | None]:
-    """Show people how far unpacking is, once it has taken long enough for them to wonder."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    began = time.monotonic()
-    bar: Any = None
-    with contextlib.ExitStack() as stack:
-
-        def show(done: int, total: int) -> None:
-            nonlocal bar
-            if bar is None and time.monotonic() - began > _QUIET:
-                bar = stack.enter_context(click.progressbar(length=total, label=f"unpacking {name}", file=sys.stderr))
-            if bar is not None:
-                bar.update(done - bar.pos)
-
-        yield show
-
-
 def _single_cube(chosen: Sequence[Path | str]) -> str | None:
     """Name of the cube, if nothing but one is served."""
     if len(chosen) != 1:
@@ -238,12 +177,3 @@ def _single_cube(chosen: Sequence[Path | str]) -> str | None:
 def _has_display() -> bool:
     """Whether a browser would open in a window, not take over the terminal."""
     return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-
-
-@contextlib.contextmanager
-def _errors_for_people() -> Any:
-    """Turn what is wrong with the input into one line on standard error, and status 1."""
-    try:
-        yield
-    except VisiomaticError as error:
-        raise click.ClickException(error.message) from error

@@ -48,6 +48,8 @@ class BuildNews:
         Why nothing more of what was wanted will be built, as a sentence.
     is_over : bool
         Whether nothing is left to build of it, or it has failed.
+    read : int
+        Bytes that the builder's own tasks have read of the source, since there was nothing to build last.
     """
 
     pyramid: Pyramid
@@ -55,6 +57,7 @@ class BuildNews:
     progress: BuildProgress
     failed: str | None = None
     is_over: bool = False
+    read: int = 0
 
 
 class Pace:

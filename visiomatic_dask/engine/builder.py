@@ -148,8 +148,8 @@ class Builder:
             while not build.is_stopped:
                 done = await build.turn(lambda: self._room(build))
                 self._fill()
-                if not build.is_stopped and (done or build.is_over or build.is_news_due):
-                    self._told(build.news(done))
+                if done or build.is_over or build.is_news_due:
+                    self._tell(build, done)
                 if build.is_over:
                     self._drop(build)
                 else:
@@ -176,6 +176,10 @@ class Builder:
             self._failed[build.pyramid.address] = time.monotonic() + _PAUSE
             self._drop(build)
             self._told(build.news((), why))
+
+    def _tell(self, build: PyramidBuild, done: tuple[Piece, ...]) -> None:
+        if not build.is_stopped:
+            self._told(build.news(done))
 
     def _drop(self, build: PyramidBuild) -> None:
         build.stop()

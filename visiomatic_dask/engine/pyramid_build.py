@@ -82,6 +82,7 @@ class PyramidBuild:
         self._ended: list[Piece] = []
         self._elsewhere: list[Piece] = []
         self._pace = Pace()
+        self._read = 0
         self._next_look = self._next_renewal = self._next_news = 0.0
         self._has_claims = False
 
@@ -127,6 +128,7 @@ class PyramidBuild:
             self._ended.append(piece)
         else:
             self._built.append(built)
+            self._read += built.read
         self.changed.set()
 
     async def turn(self, room: Callable[[], int]) -> tuple[Piece, ...]:
@@ -224,7 +226,7 @@ class PyramidBuild:
         order, itemsize = self._order, self.reader.source_itemsize
         built, found, total = (order.built_pixels, order.found_pixels, order.total_pixels) if order else (0, 0, 0)
         progress = self._pace.progress(time.monotonic(), *(itemsize * one for one in (built, found, total)))
-        return BuildNews(self.pyramid, done, progress, failed, failed is not None or self.is_over)
+        return BuildNews(self.pyramid, done, progress, failed, failed is not None or self.is_over, self._read)
 
     async def _call(self, function: Callable[..., T], *args: Any) -> T:
         return await asyncio.to_thread(function, *args)
