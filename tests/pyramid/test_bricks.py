@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from visiomatic_dask.pyramid import Box, BrickGrid, BrickLimits, TileGrid, mix_bricks, plane_bricks
+from visiomatic_dask.pyramid.views import LEAST_READ
 
 MIB = 2**20
 LIMITS = st.builds(
@@ -15,6 +16,8 @@ LIMITS = st.builds(
     st.sampled_from([32, 64, 256, 1024]),
     st.integers(1, 64 * MIB),
     st.one_of(st.integers(1, 8 * MIB), st.integers(8 * MIB, 2**40)),
+    st.integers(1, 256 * MIB),
+    st.one_of(st.none(), st.integers(1, 2**32)),
 )
 SIDES = st.one_of(st.integers(1, 3000), st.integers(1, 300_000))
 
@@ -115,15 +118,60 @@ def test_exact_bricks_of_binned_levels_keep_to_read_limit(one: Level) -> None:
         assert one.channels * one.read(mix.box(Box(0, 0, 1, 1))) <= one.limits.read_limit
 
 
-@given(levels())
-def test_previews_only_where_a_tile_reads_too_much(one: Level) -> None:
-    tile = one.tiles.box(one.level, 0, 0)
+def in_view(grid: BrickGrid, tile: int, top: int, left: int) -> set[Box]:
+    """Bricks of the tiles that a view of 1920 x 1200 pixels touches."""
+    down = range(top // tile * tile, min(top + 1200, grid.height), tile)
+    across = range(left // tile * tile, min(left + 1920, grid.width), tile)
+    return {grid.box(Box(y, x, min(y + tile, grid.height), min(x + tile, grid.width))) for y in down for x in across}
+
+
+@given(levels(), st.data())
+def test_previews_only_where_a_tile_or_a_view_reads_too_much(one: Level, data: st.DataObject) -> None:
+    tile, limits = one.tiles.box(one.level, 0, 0), one.limits
     for grid, channels in zip(one.grids, (1, one.channels), strict=True):
+        top, left = (data.draw(st.integers(0, max(0, size - 1))) for size in (grid.height, grid.width))
+        view = in_view(grid, limits.tile_size, top, left)
         if grid.preview_read is None:
-            assert channels * one.read(tile) <= one.limits.read_limit
-        else:
-            assert channels * one.read(tile) > one.limits.read_limit
-            assert grid.preview_read <= min(one.limits.read_limit, 128 * MIB)
+            assert channels * one.read(tile) <= limits.read_limit
+            if one.level and limits.exact_read is not None:
+                assert sum(map(one.read, view)) <= limits.exact_read
+        elif limits.exact_read is None or one.level == 0:
+            assert channels * one.read(tile) > limits.read_limit
+
+
+@given(levels(), st.data())
+def test_previews_of_a_view_keep_to_their_limit_together(one: Level, data: st.DataObject) -> None:
+    """Wherever it lies; many channels need more than one."""
+    for grid, channels in zip(one.grids, (1, one.channels), strict=True):
+        if grid.preview_read is not None:
+            top, left = (data.draw(st.integers(0, max(0, size - 1))) for size in (grid.height, grid.width))
+            view = in_view(grid, one.limits.tile_size, top, left)
+            most = min(max(one.limits.preview_read, (channels << 20) * (channels > 1)), one.limits.read_limit)
+            assert len(view) * grid.preview_read <= max(most, len(view))
+
+
+def test_views_of_a_terabyte_read_little() -> None:
+    """Of 100 planes of 50,000² float32: at every level, wherever it lies, at most 64 MB, in at most 4,096 reads."""
+    limits = BrickLimits(256, 8 * MIB, 512 * 10**6, 56 * 10**6, 80 * 10**6)
+    for level in range(9):
+        grid = plane_bricks(50_000, 50_000, 4, level, limits)
+        one = Level(TileGrid(50_000, 50_000, 256), 4, level, limits, 1)
+        assert (grid.preview_read is None) == (level == 0)
+        for step in range(0, 4096, 97):
+            view = in_view(grid, 256, min(step, grid.height - 1), min(step, grid.width - 1))
+            if grid.preview_read is None:
+                assert sum(map(one.read, view)) <= 64e6
+                assert sum(brick.rows for brick in view) <= 4096
+            else:
+                assert len(view) * grid.preview_read <= 56e6
+                assert sum(grid.preview_read // LEAST_READ for _ in view) <= 4096
+
+
+def test_previews_are_wide() -> None:
+    """Whole rows where little is read in vain, else a few tiles; never less than what a read costs anyway."""
+    limits = BrickLimits(256, 8 * MIB, 512 * 10**6, 56 * 10**6, 80 * 10**6)
+    widths = [plane_bricks(50_000, 50_000, 4, level, limits).columns for level in range(1, 9)]
+    assert widths == [2048, 2048, 1024, 3328, 1792, 1024, 512, 256]
 
 
 @given(st.integers(1, 100), st.integers(1, 5000), st.data())
@@ -138,10 +186,15 @@ def test_plane_ranges_tile_the_planes(planes: int, count: int, data: st.DataObje
 
 
 def test_shapes_of_the_defaults() -> None:
-    """Bricks are whole rows up to 8,192 wide, more of them the narrower they are; of small planes many."""
-    limits = BrickLimits(256, 8 * MIB, 512 * 10**6)
+    """Bricks are whole rows up to 8,192 wide, more of them the narrower they are; of small planes many.
+
+    Of wider planes they are narrower, for the sake of what views touch.
+    """
+    limits = BrickLimits(256, 8 * MIB, 512 * 10**6, 56 * 10**6)
     wide = plane_bricks(20_000, 20_000, 4, 0, limits)
-    assert (wide.rows, wide.columns, wide.planes, wide.preview_read) == (256, 8192, 1, None)
+    assert (wide.rows, wide.columns, wide.planes, wide.preview_read) == (256, 4096, 1, None)
+    whole = plane_bricks(8192, 20_000, 4, 0, limits)
+    assert (whole.rows, whole.columns) == (256, 8192)
     narrow = plane_bricks(1000, 20_000, 4, 0, limits)
     assert (narrow.rows, narrow.columns) == (2048, 1024)
     small = plane_bricks(20, 10, 4, 0, limits)
@@ -149,6 +202,6 @@ def test_shapes_of_the_defaults() -> None:
     odd = plane_bricks(300, 300, 4, 0, limits)
     assert (odd.box(Box(0, 0, 1, 1)), odd.planes) == (Box(0, 0, 300, 300), 2 * MIB // 90_000)
     far_out = plane_bricks(100_000, 100_000, 4, 9, limits)
-    assert far_out.preview_read == 128 * MIB
+    assert far_out.preview_read == 56 * 10**6
     assert mix_bricks(20_000, 20_000, 4, 0, 3, limits).columns == 1024
     assert mix_bricks(20_000, 20_000, 4, 0, 300, limits).columns == 256

@@ -22,9 +22,10 @@ from visiomatic_dask.pyramid import (
     mix_groups,
     plane_bricks,
 )
+from visiomatic_dask.pyramid.views import bricks_in_view
 
 MIB = 2**20
-LIMITS = BrickLimits(256, 8 * MIB, 512 * 10**6)
+LIMITS = BrickLimits(256, 8 * MIB, 512 * 10**6, 56 * 10**6)
 
 
 def storage_of(shape: tuple[int, ...], chunks: tuple[int, ...], itemsize: int = 4) -> Storage:
@@ -52,6 +53,8 @@ LIMITS_ANY = st.builds(
     st.sampled_from([32, 64, 256, 1024]),
     st.integers(1, 64 * MIB),
     st.one_of(st.integers(1, 8 * MIB), st.integers(8 * MIB, 2**40)),
+    st.integers(1, 256 * MIB),
+    st.one_of(st.none(), st.integers(1, 2**32)),
 )
 
 
@@ -69,9 +72,13 @@ def test_bricks_tile_the_level_and_keep_to_their_limits(
     assert 4 * grid.planes * box.rows * box.columns <= most
     cost = storage.most_cost(grid.rows, grid.columns, level)
     one_tile = storage.most_cost(limits.tile_size, limits.tile_size, level)
-    if level and storage.is_chunked:
+    if level and storage.is_chunked and grid.preview_read is None:
         assert cost <= max(one_tile, min(32 * MIB, limits.read_limit))
-    assert (grid.preview_read is not None) == (one_tile > limits.read_limit)
+    if level == 0 or limits.exact_read is None:
+        assert (grid.preview_read is not None) == (one_tile > limits.read_limit)
+    if grid.preview_read is not None:
+        bricks = bricks_in_view(grid.rows, grid.columns, grid.height, grid.width)
+        assert bricks * grid.preview_read <= max(bricks, min(limits.preview_read, limits.read_limit))
     plane = data.draw(st.integers(0, storage.count - 1))
     first, last = grid.plane_range(plane, storage.count)
     assert 0 <= first <= plane < last <= storage.count
@@ -154,4 +161,16 @@ def test_deep_chunks_are_not_cut_across() -> None:
 
 def test_a_pixel_whose_spectrum_is_too_long_is_a_preview() -> None:
     grid = bricks_of(storage_of((4000, 2000, 2000), (4000, 1, 1)), 0, LIMITS)
-    assert grid.preview_read == 128 * MIB
+    assert grid.preview_read == 56 * 10**6 // bricks_in_view(grid.rows, grid.columns, 2000, 2000)
+    assert (grid.planes, grid.rows, grid.columns) == (1, 512, 2048)
+
+
+@pytest.mark.parametrize("side", [64, 512, 4096])
+def test_views_of_large_chunked_planes_are_previews(side: int) -> None:
+    """Where a pyramid is to come: as large as a brick can be, so that a view has few of them, each a chunk at least."""
+    limits = replace(LIMITS, exact_read=80 * 10**6)
+    for level, is_preview in [(0, False), (2, True), (7, True)]:
+        grid = bricks_of(storage_of((100, 50_000, 50_000), (1, side, side)), level, limits)
+        assert (grid.preview_read is not None) == is_preview
+    small = bricks_of(storage_of((100, 4000, 4000), (1, side, side)), 3, limits)
+    assert small.preview_read is None

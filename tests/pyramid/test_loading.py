@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tests.contracts.fake_reader import FakeReader
 from tests.contracts.strategies import block_means, planes
-from visiomatic_dask.pyramid import Box, level_count, level_size, load_block, load_preview_box, loading
+from visiomatic_dask.pyramid import Box, level_count, level_size, load_block, load_preview_box, loading, preview
 
 
 def loaded(array: NDArray[Any], level: int, box: Box, plane: int = 0) -> NDArray[np.float32]:
@@ -127,24 +127,44 @@ def test_previews_read_whole_rows_within_the_limit(case: tuple[NDArray[np.float3
     plane, level, box, limit = case
     reader = FakeReader(plane)
     out = np.full((box.rows, box.columns), 7e7, np.float32)
-    load_preview_box(reader, 0, level, box, out, limit)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preview, "LEAST_READ", 64)
+        load_preview_box(reader, 0, level, box, out, limit)
     left, right = box.left << level, min(box.right << level, plane.shape[1])
     assert reader.bytes_read <= max(limit, 4 * (right - left))  # a single row is read whatever it takes
     raster = plane[::-1]
     top, bottom = box.top << level, min(box.bottom << level, plane.shape[0])
-    assert all(w.start[1] == left and w.stop[1] == right and w.step == (1, 1) for w in reader.windows)
+    assert all(w.start[1] == left and w.stop[1] == right and w.step[1] == 1 for w in reader.windows)
     rows = sorted(plane.shape[0] - 1 - y for w in reader.windows for y in w.ranges[0])
     assert len(set(rows)) == len(rows)
+    assert len(rows) <= max(1, limit // 64) or len(rows) == bottom - top
     assert top <= rows[0] <= rows[-1] < bottom
-    # Every row of the picture is the exact mean along x over the source rows taken of its block, or repeats one above.
-    filled = None
+    assert len(set(np.diff(rows))) <= 1  # evenly
+    # Every row of the picture is the exact mean along x over the source rows taken of its block, or is interpolated
+    # between the nearest above and below; where either is NaN it is the nearer.
+    means = {}
     for i in range(box.rows):
         taken = [y for y in rows if y >> level == box.top + i]
         if taken:
             sums = [raster[taken][:, x : x + (1 << level)].astype(np.float64) for x in range(left, right, 1 << level)]
-            filled = np.array([np.nan if np.isnan(one).all() else np.nanmean(one) for one in sums])
-        assert filled is not None
-        np.testing.assert_allclose(out[i], filled, rtol=1e-6, atol=1e-6)
+            means[i] = np.array([np.nan if np.isnan(one).all() else np.nanmean(one) for one in sums])
+    for i in range(box.rows):
+        above = max((one for one in means if one <= i), default=min(means))
+        below = min((one for one in means if one >= i), default=max(means))
+        weight = (i - above) / (below - above) if below > above else 0
+        nearest = means[above] if weight < 0.5 else means[below]
+        between = means[above] * (1 - weight) + means[below] * weight
+        np.testing.assert_allclose(out[i], np.where(np.isnan(between), nearest, between), rtol=1e-5, atol=1e-5)
+
+
+def test_previews_of_a_smooth_picture_are_smooth() -> None:
+    """What lies between the rows that are read is interpolated, not repeated."""
+    plane = np.repeat(np.arange(512, dtype=np.float32)[:, None], 64, axis=1)
+    out = np.empty((128, 16), np.float32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preview, "LEAST_READ", 1)
+        load_preview_box(FakeReader(plane), 0, 2, Box(0, 0, 128, 16), out, 16 * 64 * 4)
+    assert np.abs(np.diff(out[8:-8], axis=0) + 4).max() < 1
 
 
 @given(planes(most_side=30), st.integers(0, 5), st.data())

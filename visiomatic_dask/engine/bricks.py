@@ -134,7 +134,7 @@ class PlaneBrick:
     def part(self, box: Box, plane: int) -> PlaneBrick:
         """Recipe of a rectangle of one plane."""
         first = self.planes[0] + plane
-        return replace(self, planes=(first, first + 1), box=box)
+        return replace(self, planes=(first, first + 1), box=box, preview_read=_share(self.preview_read, box, self.box))
 
     def load(self) -> NDArray[np.float32]:
         """Make the brick."""
@@ -199,7 +199,7 @@ class MixBrick:
 
     def part(self, box: Box, plane: int) -> MixBrick:  # noqa: ARG002 - a mix has no planes to choose from
         """Recipe of a rectangle."""
-        return replace(self, box=box)
+        return replace(self, box=box, preview_read=_share(self.preview_read, box, self.box))
 
     def load(self) -> NDArray[np.float32]:
         """Stream the channels, those that share chunks together and else one at a time, into the three planes."""
@@ -270,6 +270,13 @@ def region_costs(reader: Reader, level: int, box: Box, style: Style) -> tuple[in
     whole = sum(storage.cost((group[0], group[-1] + 1), level, box) for group in groups)
     # A subsample may repeat a row, or a chunk, as often as pixels are binned; coarser than that it would show nothing.
     return whole, min(whole, max(whole >> 2 * level, len(groups) * storage.block_nbytes))
+
+
+def _share(preview_read: int | None, part: Box, whole: Box) -> int | None:
+    """Find what a part of a subsample may read of what the whole may: that of the same rows."""
+    if preview_read is None:
+        return None
+    return max(1, preview_read * part.rows * part.columns // (whole.rows * whole.columns))
 
 
 def _load(

@@ -73,7 +73,7 @@ class Planner:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.limits = BrickLimits(settings.tile_size, settings.brick_size, settings.read_limit)
+        self.limits = BrickLimits(settings.tile_size, settings.brick_size, settings.read_limit, settings.preview_read)
         self._plans: OrderedDict[tuple[Any, ...], TilePlan] = OrderedDict()
 
     def tiles(self, layer: Layer) -> TileGrid:

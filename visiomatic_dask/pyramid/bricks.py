@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 from visiomatic_dask.pyramid.levels import level_size
 from visiomatic_dask.pyramid.tiles import Box
+from visiomatic_dask.pyramid.views import VIEW_COLUMNS, VIEW_ROWS, bricks_in_view, preview_columns, touched
 
 _WIDEST = 8192
+_LEAST_WIDE = 1024
 MOST_PLANES = 64
 SOURCE_READ = 32 * 2**20
 """What a brick of a binned level may read of its source, where it is larger than one tile: enough to stream, little
 enough to share the work."""
-PREVIEW_READ = 128 * 2**20
-"""What a preview reads at most: 256 whole rows of a plane 100,000 pixels wide."""
 MIX_SIDE = 1024
 MIX_READ = 2 * SOURCE_READ
 
@@ -34,8 +34,8 @@ class BrickGrid:
     planes, rows, columns : int
         Shape of a brick: planes, and pixels of the level.
     preview_read : int or None
-        None where bricks are exact. Else they would read more than the limit, and are made from a subsample of at most
-        this many bytes each.
+        None where bricks are exact. Else they, or all of a view, would read more than the limit, and are made from a
+        subsample of at most this many bytes each (of each plane, or of all those that share storage chunks).
     restarts : tuple of int
         Numbers of planes after which bricks start anew, whether the last one is complete or not; the largest first.
     """
@@ -94,11 +94,45 @@ class BrickLimits:
         Bytes of float32 in the largest brick.
     read_limit : int
         Bytes that one brick may read of its source.
+    preview_read : int
+        Bytes that all previews of a view may read together.
+    exact_read : int or None
+        Bytes that all bricks of a view of a plane may read together, at levels above 0, to be exact; what reads more is
+        a preview, for something better will take its place. None if nothing will: then whatever keeps to `read_limit`
+        is exact.
     """
 
     tile_size: int
     brick_size: int
     read_limit: int
+    preview_read: int
+    exact_read: int | None = None
+
+    def is_exact(self, level: int, tile_read: int, view_read: int, channels: int = 1) -> bool:
+        """Whether a level is shown exactly.
+
+        Parameters
+        ----------
+        level : int
+            The level.
+        tile_read, view_read : int
+            Bytes that a tile of one channel reads, and all bricks that a view of it touches.
+        channels : int
+            How many are mixed.
+        """
+        if channels * tile_read > self.read_limit:
+            return False
+        if level == 0 or self.exact_read is None:
+            return True
+        return view_read <= self.exact_read and (channels == 1 or channels * view_read <= self.read_limit)
+
+    def preview_share(self, bricks: int, channels: int = 1) -> int:
+        """Bytes that each of the previews of a view may read.
+
+        Many channels need more than one to show anything: a megabyte each, as far as `read_limit` goes.
+        """
+        most = max(self.preview_read, channels << 20) if channels > 1 else self.preview_read
+        return max(1, min(most, self.read_limit) // bricks)
 
 
 def plane_bricks(width: int, height: int, itemsize: int, level: int, limits: BrickLimits) -> BrickGrid:
@@ -118,6 +152,7 @@ def plane_bricks(width: int, height: int, itemsize: int, level: int, limits: Bri
     tile = limits.tile_size
     columns_all, rows_all = level_size(width, level), level_size(height, level)
     pixels = max(limits.brick_size // 4, tile * tile)
+    source = (width, height, itemsize, level)
     # What one tile, and one row of tiles, read of the source.
     tile_read = _source_read(tile, tile, width, height, itemsize, level)
     most_read = min(SOURCE_READ, limits.read_limit)
@@ -125,17 +160,23 @@ def plane_bricks(width: int, height: int, itemsize: int, level: int, limits: Bri
     if level and _source_read(tile, most_columns, width, height, itemsize, level) > most_read:
         most_columns = min(most_columns, max(1, most_read // tile_read) * tile)
     columns = _tiles(min(most_columns, pixels // tile), tile, columns_all)
+    if level == 0:  # smaller, where a view would else touch much that it does not show
+        while columns >= 2 * _LEAST_WIDE and _view_read(tile, columns, *source) > limits.preview_read:
+            columns = _tiles(columns // 2, tile, columns_all)
     most_rows = pixels // min(columns, columns_all)
+    if level == 0 and _view_read(most_rows // tile * tile, columns, *source) > limits.preview_read:
+        most_rows = tile
     if level:
         row_read = _source_read(tile, columns, width, height, itemsize, level)
         most_rows = min(most_rows, max(1, most_read // row_read) * tile)
     rows = _tiles(most_rows, tile, rows_all)
+    if not limits.is_exact(level, tile_read, _view_read(rows, columns, *source)):
+        return preview_bricks(width, height, itemsize, level, 1, limits)
     whole_plane = rows >= rows_all and columns >= columns_all
     planes = min(MOST_PLANES, max(1, pixels // (width * height))) if whole_plane else 1
     if level:
         planes = min(planes, max(1, most_read // (width * height * itemsize)))
-    preview = min(limits.read_limit, PREVIEW_READ) if tile_read > limits.read_limit else None
-    return BrickGrid(columns_all, rows_all, planes, rows, columns, preview)
+    return BrickGrid(columns_all, rows_all, planes, rows, columns)
 
 
 def mix_bricks(width: int, height: int, itemsize: int, level: int, channels: int, limits: BrickLimits) -> BrickGrid:
@@ -146,9 +187,25 @@ def mix_bricks(width: int, height: int, itemsize: int, level: int, channels: int
     most_read = min(MIX_READ, limits.read_limit)
     while side > tile and channels * _source_read(side, side, width, height, itemsize, level) > most_read:
         side //= 2
-    read = channels * _source_read(tile, tile, width, height, itemsize, level)
-    preview = min(limits.read_limit, PREVIEW_READ) if read > limits.read_limit else None
-    return BrickGrid(columns_all, rows_all, 1, _tiles(side, tile, rows_all), _tiles(side, tile, columns_all), preview)
+    rows, columns = _tiles(side, tile, rows_all), _tiles(side, tile, columns_all)
+    tile_read = _source_read(tile, tile, width, height, itemsize, level)
+    view_read = _view_read(rows, columns, width, height, itemsize, level)
+    if not limits.is_exact(level, tile_read, view_read, channels):
+        return preview_bricks(width, height, itemsize, level, channels, limits)
+    return BrickGrid(columns_all, rows_all, 1, rows, columns)
+
+
+def preview_bricks(width: int, height: int, itemsize: int, level: int, channels: int, limits: BrickLimits) -> BrickGrid:
+    """Cut a level into bricks of previews, a row of tiles high; parameters as of `mix_bricks`, 1 channel for a plane.
+
+    They are wide, so that a source row is read once or a few times, not once for every tile.
+    """
+    tile = limits.tile_size
+    columns_all, rows_all = level_size(width, level), level_size(height, level)
+    most = limits.brick_size // (4 * tile) if channels == 1 else MIX_SIDE * MIX_SIDE // tile
+    columns = preview_columns(tile, columns_all, max(most, tile), (width / columns_all) * itemsize)
+    share = limits.preview_share(bricks_in_view(tile, columns, rows_all, columns_all), channels)
+    return BrickGrid(columns_all, rows_all, 1, tile, columns, share)
 
 
 def _tiles(most: int, tile: int, size: int) -> int:
@@ -159,3 +216,10 @@ def _tiles(most: int, tile: int, size: int) -> int:
 def _source_read(rows: int, columns: int, width: int, height: int, itemsize: int, level: int) -> int:
     """Bytes of the source behind a rectangle of a level."""
     return min(rows << level, height) * min(columns << level, width) * itemsize
+
+
+def _view_read(rows: int, columns: int, width: int, height: int, itemsize: int, level: int) -> int:
+    """Bytes of the source behind all bricks of one plane that a view touches at most."""
+    high = rows * touched(VIEW_ROWS, rows, level_size(height, level))
+    wide = columns * touched(VIEW_COLUMNS, columns, level_size(width, level))
+    return _source_read(high, wide, width, height, itemsize, level)

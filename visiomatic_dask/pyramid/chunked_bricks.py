@@ -13,7 +13,6 @@ from visiomatic_dask.pyramid.bricks import (
     MIX_READ,
     MIX_SIDE,
     MOST_PLANES,
-    PREVIEW_READ,
     SOURCE_READ,
     BrickGrid,
     BrickLimits,
@@ -22,6 +21,7 @@ from visiomatic_dask.pyramid.bricks import (
 )
 from visiomatic_dask.pyramid.levels import level_size
 from visiomatic_dask.pyramid.storage import Storage
+from visiomatic_dask.pyramid.views import VIEW_COLUMNS, VIEW_ROWS, bricks_in_view, touched
 
 MIX_BUFFER = 32 * 2**20
 """Bytes of the channels of a mix that are read together, because they share chunks."""
@@ -64,8 +64,34 @@ def mix_bricks_of(storage: Storage, level: int, channels: Sequence[int], limits:
     read = cost(rows, columns)
     while columns < columns_all and 2 * columns * rows <= most_pixels and cost(rows, 2 * columns) <= read:
         columns = min(2 * columns, math.ceil(columns_all / tile) * tile)
-    preview = min(limits.read_limit, PREVIEW_READ) if cost(tile, tile) > limits.read_limit else None
-    return BrickGrid(columns_all, rows_all, 1, rows, columns, preview)
+    groups = len(mix_groups(storage, level, channels, tile * tile))
+    tile_read = storage.most_cost(tile, tile, level)
+    if not limits.is_exact(level, tile_read, _view_cost(storage, rows, columns, level), groups):
+        return preview_bricks_of(storage, level, len(channels), limits)
+    return BrickGrid(columns_all, rows_all, 1, rows, columns)
+
+
+def preview_bricks_of(storage: Storage, level: int, channels: int, limits: BrickLimits) -> BrickGrid:
+    """Cut a level of a chunked layer into bricks of previews, for one plane or for a mix of `channels`.
+
+    They are as large as can be: each reads one chunk at least, and what is read is spread better over a larger one.
+    """
+    tile = limits.tile_size
+    width, height = level_size(storage.width, level), level_size(storage.height, level)
+    pixels = limits.brick_size // 4 if channels == 1 else MIX_SIDE * MIX_SIDE
+    tiles = max(1, pixels // tile**2)
+    across, down = -(-width // tile), -(-height // tile)
+    columns = min(across if across <= VIEW_COLUMNS // tile + 2 else 4, tiles)
+    rows = min(down if down <= VIEW_ROWS // tile + 2 else 2, max(1, tiles // columns))
+    share = limits.preview_share(bricks_in_view(rows * tile, columns * tile, height, width), channels)
+    return BrickGrid(width, height, 1, rows * tile, columns * tile, share)
+
+
+def _view_cost(storage: Storage, rows: int, columns: int, level: int) -> int:
+    """Bytes of the chunks of one plane behind all bricks that a view touches at most."""
+    high = rows * touched(VIEW_ROWS, rows, level_size(storage.height, level))
+    wide = columns * touched(VIEW_COLUMNS, columns, level_size(storage.width, level))
+    return storage.most_cost(high, wide, level)
 
 
 def mix_groups(storage: Storage, level: int, channels: Sequence[int], pixels: int) -> list[list[int]]:
@@ -101,19 +127,20 @@ class _Cutter:
         self._width, self._height = level_size(storage.width, level), level_size(storage.height, level)
         self._pixels = max(limits.brick_size // 4, limits.tile_size**2)
         # A single tile may read more; what else lies in its chunks then costs nothing.
-        one_tile = storage.most_cost(limits.tile_size, limits.tile_size, level)
-        self._most_read = max(min(SOURCE_READ, limits.read_limit), one_tile)
-        self._is_too_much = one_tile > limits.read_limit
-        self._preview_read = min(limits.read_limit, PREVIEW_READ)
+        self._one_tile = storage.most_cost(limits.tile_size, limits.tile_size, level)
+        self._most_read = max(min(SOURCE_READ, limits.read_limit), self._one_tile)
+        self._limits = limits
 
     @property
     def grid(self) -> BrickGrid:
         """The bricks."""
         rows, columns = self._area()
+        view_read = _view_cost(self._storage, rows, columns, self._level)
+        if not self._limits.is_exact(self._level, self._one_tile, view_read):
+            return preview_bricks_of(self._storage, self._level, 1, self._limits)
         area = min(rows, self._height) * min(columns, self._width)
         planes, restarts = self._planes(area, rows >= self._height and columns >= self._width)
-        preview = self._preview_read if self._is_too_much else None
-        return BrickGrid(self._width, self._height, planes, rows, columns, preview, restarts)
+        return BrickGrid(self._width, self._height, planes, rows, columns, None, restarts)
 
     def _area(self) -> tuple[int, int]:
         """Rows and columns of a brick: from the smallest that chunks and tiles agree upon as far as it may grow."""

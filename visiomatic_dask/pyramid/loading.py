@@ -75,12 +75,12 @@ class Binning:
         self._sums = np.zeros(out.shape, np.float64)
         self._counts = np.zeros(out.shape, np.int32)
 
-    def add(self, reader: Reader, planes: tuple[int, int], part: Box) -> None:
-        """Read a rectangle of full resolution of the planes, and add it."""
+    def add(self, reader: Reader, planes: tuple[int, int], part: Box, step: int = 1) -> None:
+        """Read a rectangle of full resolution of the planes, or every `step`-th row up from its last, and add it."""
         last_row, first_column = part.bottom - 1 - self._source.top, part.left - self._source.left
-        for first, pixels in read_planes(reader, planes, part):
+        for first, pixels in read_planes(reader, planes, part, step):
             for index, plane in enumerate(pixels, first):
-                accumulate(plane, self._level, last_row, -1, first_column, self._sums[index], self._counts[index])
+                accumulate(plane, self._level, last_row, -step, first_column, self._sums[index], self._counts[index])
 
     def finish(self) -> None:
         """Divide; blocks without a finite pixel become NaN."""
@@ -127,8 +127,12 @@ def parts_of_planes(storage: Storage, planes: tuple[int, int], level: int, sourc
     yield first, planes[1]
 
 
-def read_planes(reader: Reader, planes: tuple[int, int], part: Box) -> Iterator[tuple[int, NDArray[np.float32]]]:
+def read_planes(
+    reader: Reader, planes: tuple[int, int], part: Box, step: int = 1
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """Read a rectangle of full resolution of planes that follow one another, as float32.
+
+    Of its rows every `step`-th, the last one among them.
 
     Yields
     ------
@@ -138,7 +142,7 @@ def read_planes(reader: Reader, planes: tuple[int, int], part: Box) -> Iterator[
         Rows in the order of the file.
     """
     height, index = reader.shape[-2], 0
-    y, x = range(height - part.bottom, height - part.top), range(part.left, part.right)
+    y, x = range(height - part.bottom, height - part.top, step), range(part.left, part.right)
     for window in plane_windows(reader.shape, planes, y, x):
         pixels = as_float32(reader.read(window))
         yield index, pixels

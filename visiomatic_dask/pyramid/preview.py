@@ -12,6 +12,10 @@ from visiomatic_dask.cube import Reader
 from visiomatic_dask.pyramid.loading import Binning, bands, load_block
 from visiomatic_dask.pyramid.storage import Storage
 from visiomatic_dask.pyramid.tiles import Box
+from visiomatic_dask.pyramid.views import LEAST_READ
+
+_BAND = 4 * 2**20
+"""Source bytes of the rows that are announced to the system together."""
 
 
 def load_preview_block(
@@ -42,7 +46,7 @@ def load_preview_block(
 def load_preview_box(
     reader: Reader, plane: int, level: int, box: Box, out: NDArray[np.float32], read_limit: int
 ) -> None:
-    """Make a rectangle at a level from some of its source rows, each read whole and averaged exactly along x.
+    """Make a rectangle at a level from every n-th of its source rows, each read whole and averaged exactly along x.
 
     Rows, never columns: strided small reads fetch the same bytes from the disk at a tenth of the speed.
 
@@ -55,24 +59,38 @@ def load_preview_box(
     out : ndarray of float32, (box.rows, box.columns)
         Where the pixels go.
     read_limit : int
-        Bytes to read at most. What that leaves to read is spread evenly; where it is less than a source row for every
-        row of the picture, rows are repeated.
+        Bytes to read at most, but at least one row; a short row counts as `LEAST_READ`. Where that is less than a
+        source row for every row of the picture, those between are interpolated.
     """
     storage = Storage.of(reader)
     source = storage.source_box(level, box)
-    affordable = max(1, read_limit // (source.columns * storage.itemsize))
-    stride = -(-box.rows // affordable)
-    samples = max(1, affordable // box.rows)
-    for first in range(0, box.rows, stride):
-        top = (box.top + first) << level
-        block = min((box.top + first + 1) << level, storage.height) - top
-        line = Binning(level, Box(top, source.left, top + block, source.right), out[np.newaxis, first : first + 1])
-        taken = min(samples, block)
-        for i in range(taken):
-            row = top + (2 * i + 1) * block // (2 * taken)
-            line.add(reader, (plane, plane + 1), Box(row, source.left, row + 1, source.right))
-        line.finish()
-        out[first + 1 : first + stride] = out[first]
+    width = source.columns * storage.itemsize
+    # A limit that is enough for all is no reason to leave some out, however short they are.
+    most = source.rows if source.rows * width <= read_limit else read_limit // max(width, LEAST_READ)
+    step = -(-source.rows // max(1, most))
+    first = source.top + (step - 1) // 2 if step <= source.rows else (source.top + source.bottom) // 2
+    binning = Binning(level, source, out[np.newaxis])
+    rows = range(first, source.bottom, step)
+    band = max(1, _BAND // width)
+    for start in range(0, len(rows), band):
+        part = rows[start : start + band]
+        binning.add(reader, (plane, plane + 1), Box(part[0], source.left, part[-1] + 1, source.right), step)
+    binning.finish()
+    taken = np.zeros(box.rows, bool)
+    taken[(np.asarray(rows) >> level) - box.top] = True
+    if not taken.all():
+        _interpolate_rows(out, np.flatnonzero(taken))
+
+
+def _interpolate_rows(out: NDArray[np.float32], there: NDArray[np.intp]) -> None:
+    """Fill the rows between those that are there: linearly, but next to NaN as the nearer one, so that none spreads."""
+    rows, last = np.arange(out.shape[0]), there.size - 1
+    above = there[(np.searchsorted(there, rows, side="right") - 1).clip(0)]
+    below = there[np.searchsorted(there, rows, side="left").clip(None, last)]
+    weight = ((rows - above) / np.maximum(below - above, 1)).clip(0, 1).astype(np.float32)[:, np.newaxis]
+    upper, lower = out[above], out[below]
+    between = upper * (1 - weight) + lower * weight
+    out[:] = np.where(np.isnan(between), np.where(weight < np.float32(0.5), upper, lower), between)
 
 
 def _load_some_chunks(
