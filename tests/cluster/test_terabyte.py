@@ -6,18 +6,26 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from .. import reference
-from ..processes import Started, memory_of, started, visiomatic
+from ..processes import Started, memory_of, process_tree, started, visiomatic
 from ..service import Service
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
 
 SIDE, CHANNELS = 50_000, 100
+TILE = 256
+SCREENS = ((1280, 800), (1920, 1080))
+CONNECTIONS = 6
+MOST_BYTES, MOST_READS = 64e6, 4096
+OTHERS = 1e6, 1000
+"""Bytes and calls that are not reads of the file: of sockets, and between threads."""
 BLOCK = 2880
 
 
@@ -35,6 +43,57 @@ def sparse_cube(path: Path) -> None:
         file.truncate(offset + -(-size // BLOCK) * BLOCK)
 
 
+@dataclass(frozen=True)
+class View:
+    """What of a level is on a screen."""
+
+    level: int
+    top: int
+    left: int
+    rows: int
+    columns: int
+
+    @property
+    def tiles(self) -> list[str]:
+        """Addresses of its tiles."""
+        down = range(self.top // TILE, -(-(self.top + self.rows) // TILE))
+        across = range(self.left // TILE, -(-(self.left + self.columns) // TILE))
+        return [f"{self.level}/{row}/{column}" for row in down for column in across]
+
+
+def views(level: int) -> list[View]:
+    """Two screens on a level: in its middle, and at its lower right corner."""
+    size = -(-SIDE >> level)
+    found = []
+    for width, height in SCREENS:
+        rows, columns = min(height, size), min(width, size)
+        found += [View(level, (size - rows) // part, (size - columns) // part, rows, columns) for part in (2, 1)]
+    return list(dict.fromkeys(found))
+
+
+def read_by(pid: int) -> tuple[int, int]:
+    """Count the bytes and the calls of all reads of a process tree so far, those of sockets included."""
+    counters = [one.io_counters() for one in process_tree(pid)]
+    return sum(one.read_chars for one in counters), sum(one.read_count for one in counters)
+
+
+def serving(cube: Path, log: Path, **settings: str) -> Iterator[tuple[Started, Service]]:
+    """Run a server with settings of its own."""
+    command = visiomatic("serve", cube, "--port", 0, "--no-browser")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(f"DASK_VISIOMATIC__{name}", value)
+        with started(command, log) as one:
+            one.wait_for("Ctrl-C")
+            url = re.search(r"http://[\d.]+:\d+/", one.text)
+            assert url is not None
+            service = Service(url[0])
+            service.ok("/health")
+            yield one, service
+            one.process.send_signal(signal.SIGTERM)
+            assert one.process.wait(20) == 0
+
+
 @pytest.fixture(scope="module")
 def cube(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("large") / "tera.fits"
@@ -46,16 +105,18 @@ def cube(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(cube: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Started, Service]]:
-    command = visiomatic("serve", cube, "--port", 0, "--no-browser")
-    with started(command, tmp_path_factory.mktemp("log") / "serve.log") as one:
-        one.wait_for("Ctrl-C")
-        url = re.search(r"http://[\d.]+:\d+/", one.text)
-        assert url is not None
-        service = Service(url[0])
-        service.ok("/health")
-        yield one, service
-        one.process.send_signal(signal.SIGTERM)
-        assert one.process.wait(20) == 0
+    folder = tmp_path_factory.mktemp("log")
+    yield from serving(cube, folder / "serve.log", STORE=str(folder / "store"))
+
+
+@pytest.fixture(scope="module")
+def frugal(cube: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Started, Service]]:
+    """A server that builds nothing and reads nothing ahead, so that what it reads is what it shows.
+
+    Without a store, what reads up to read-limit is exact; so small a limit leaves levels 4 to 8 to previews.
+    """
+    log = tmp_path_factory.mktemp("log") / "serve.log"
+    yield from serving(cube, log, PYRAMID="memory", PREFETCH="0", READ_LIMIT="64 MB")
 
 
 def test_opens_and_shows_a_tile_within_a_second(server: tuple[Started, Service]) -> None:
@@ -119,3 +180,44 @@ def test_regions_within_the_limit(server: tuple[Started, Service], region: str) 
     _, service = server
     response = service.ok(f"/api?FIF=tera.fits&CHAN=1&MINMAX=1:0,1&RGN={region}")
     assert response.headers["Content-Type"] == "image/jpeg"
+
+
+def look(service: Service, view: View, channel: int) -> tuple[float, set[str | None]]:
+    """Ask for the tiles of a view as a browser does; seconds until all are there, and how good they are."""
+
+    def tile(place: str) -> str | None:
+        return service.ok(f"/cubes/tera.fits/tiles/{place}.jpg?channel={channel}&cuts=0,1").headers[
+            "X-Visiomatic-Quality"
+        ]
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(CONNECTIONS) as threads:
+        qualities = set(threads.map(tile, view.tiles))
+    return time.monotonic() - began, qualities
+
+
+def test_any_view_of_any_plane_comes_soon(server: tuple[Started, Service]) -> None:
+    """Previews, while the pyramid of what was looked at before is being built."""
+    _, service = server
+    worst = 0.0
+    for channel, level in [(0, 8), (50, 7), (99, 6), (31, 5), (32, 4), (33, 3), (34, 2), (35, 1), (36, 0)]:
+        seconds = max(look(service, view, channel)[0] for view in views(level))
+        print(f"level {level}: all tiles after {seconds:.2f} s at most")
+        worst = max(worst, seconds)
+    assert worst < 10
+
+
+@pytest.mark.parametrize("level", [0, 4, 5, 6, 7, 8])
+def test_views_read_little(frugal: tuple[Started, Service], level: int) -> None:
+    """Every view is of a plane of its own, so that nothing of it was there before."""
+    process, service = frugal
+    for number, view in enumerate(views(level)):
+        channel = 10 * level + number
+        before = read_by(process.pid)
+        seconds, qualities = look(service, view, channel)
+        nbytes, calls = (now - then for now, then in zip(read_by(process.pid), before, strict=True))
+        print(f"{view}: {len(view.tiles)} tiles, {seconds:.2f} s, {nbytes / 1e6:.1f} MB in {calls} calls")
+        assert qualities == {"preview" if level else None}
+        assert nbytes <= MOST_BYTES + OTHERS[0]
+        assert calls <= MOST_READS + OTHERS[1]
+        assert seconds < 10

@@ -65,9 +65,7 @@ def load_preview_box(
     storage = Storage.of(reader)
     source = storage.source_box(level, box)
     width = source.columns * storage.itemsize
-    # A limit that is enough for all is no reason to leave some out, however short they are.
-    most = source.rows if source.rows * width <= read_limit else read_limit // max(width, LEAST_READ)
-    step = -(-source.rows // max(1, most))
+    step = -(-source.rows // max(1, read_limit // max(width, LEAST_READ)))
     first = source.top + (step - 1) // 2 if step <= source.rows else (source.top + source.bottom) // 2
     binning = Binning(level, source, out[np.newaxis])
     rows = range(first, source.bottom, step)
