@@ -18,6 +18,7 @@ from . import (
     mosaic,
     opening,
     peer,
+    pyramids,
     replay,
     report,
     routes,
@@ -52,6 +53,7 @@ SECTIONS = {
         compressed,
         unpacked,
         zarr_tiles,
+        pyramids,
     )
 }
 
@@ -65,6 +67,7 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, Scale
     parser.add_argument("--seconds", type=float, help="of each load")
     parser.add_argument("--size", type=int, help="pixels along each side of a plane")
     parser.add_argument("--large", type=int, help="the same, for the cold viewport")
+    parser.add_argument("--pyramid", type=int, help="the same, for pyramids")
     parser.add_argument("--endurance", type=float, help="seconds of the long load")
     parser.add_argument("--servers", dest="kinds", nargs="+", choices=KINDS, help="which to measure")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the JSON file")
@@ -76,7 +79,7 @@ def parse(arguments: list[str] | None = None) -> tuple[argparse.Namespace, Scale
     if "kinds" in chosen:
         chosen["kinds"] = tuple(chosen["kinds"])
     scale = replace(SHORT if options.short else Scale(), **chosen)
-    if scale.runs < 1 or scale.seconds < 1 or scale.endurance < 1 or min(scale.size, scale.large) < 512:
+    if scale.runs < 1 or scale.seconds < 1 or scale.endurance < 1 or min(scale.size, scale.large, scale.pyramid) < 512:
         parser.error("at least 1 run, 1 second and 512 pixels")
     return options, scale
 

@@ -81,6 +81,8 @@ class Scale:
         Pixels along each side of a plane, for load.
     large : int
         The same, for the cold viewport.
+    pyramid : int
+        The same, for pyramids.
     runs : int
         Fresh runs of each server.
     seconds : float
@@ -97,6 +99,7 @@ class Scale:
 
     size: int = 4096
     large: int = 8192
+    pyramid: int = 16_384
     runs: int = 5
     seconds: float = 5.0
     endurance: float = 60.0
@@ -110,7 +113,9 @@ class Scale:
         return tuple(kind for kind in self.kinds if kind != "visiomatic")
 
 
-SHORT = Scale(size=512, large=1536, runs=1, seconds=1.0, endurance=2.0, planes=1, pause=0.1, kinds=("ours",))
+SHORT = Scale(
+    size=512, large=1536, pyramid=1536, runs=1, seconds=1.0, endurance=2.0, planes=1, pause=0.1, kinds=("ours",)
+)
 
 
 @dataclass(frozen=True)

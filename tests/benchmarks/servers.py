@@ -133,7 +133,7 @@ def running(
         else:
             command = [*_ours(data, port, file), *options]
             light = "/health"
-        environment = _environment(cache, ours=kind != "visiomatic") | dict(settings or {})
+        environment = clean_environment(cache, ours=kind != "visiomatic") | dict(settings or {})
         swept = data if kind == "visiomatic" else None
         server = stack.enter_context(_started(command, environment, folder / "server.log", swept))
         parts["server"] = server.pid
@@ -177,7 +177,7 @@ def running_titiler(data: Path, folder: Path) -> Iterator[Running]:
         str(install_titiler()), "titiler_app:app", "--app-dir", str(folder), "--host", "127.0.0.1",
         "--port", str(port), "--workers", str(WORKERS), "--log-level", "warning",
     ]  # fmt: skip
-    with _started(command, _environment(cache, ours=False), folder / "server.log") as server:
+    with _started(command, clean_environment(cache, ours=False), folder / "server.log") as server:
         address = f"http://127.0.0.1:{port}"
         _wait_for_answer(server, f"{address}/openapi.json", folder / "server.log")
         yield Running(address, time.monotonic() - began, Tree(server.pid), {"titiler": server.pid}, cache)
@@ -200,7 +200,9 @@ def cluster_processes(file: Path, folder: Path, cache: Path, workers: int = WORK
     """
     dask = [sys.executable, "-m", "dask"]
     loopback = ["--host", "127.0.0.1", "--scheduler-file", str(file), "--no-dashboard"]
-    environment = _environment(cache, ours=True) | {"DASK_CONFIG": str(ROOT / "cluster" / "processes" / "dask.yaml")}
+    environment = clean_environment(cache, ours=True) | {
+        "DASK_CONFIG": str(ROOT / "cluster" / "processes" / "dask.yaml")
+    }
     parts = {}
     with contextlib.ExitStack() as stack:
         command = [*dask, "scheduler", *loopback, "--port", "0"]
@@ -227,7 +229,7 @@ def http_floor(folder: Path) -> Iterator[tuple[str, Tree]]:
     port = _free_port()
     command = [sys.executable, "-m", "tests.benchmarks.http_floor", str(port)]
     log = folder / "http.log"
-    with _started(command, _environment(folder, ours=True), log) as process:
+    with _started(command, clean_environment(folder, ours=True), log) as process:
         _wait_for_answer(process, f"http://127.0.0.1:{port}/", log)
         yield f"http://127.0.0.1:{port}", Tree(process.pid)
 
@@ -286,7 +288,7 @@ def _visiomatic(data: Path, cache: Path, port: int) -> list[str]:
     ]  # fmt: skip
 
 
-def _environment(cache: Path, ours: bool) -> dict[str, str]:
+def clean_environment(cache: Path, ours: bool) -> dict[str, str]:
     """What a server sees: nobody's own settings, and its cache folder for whatever it writes, where it is counted."""
     kept = {
         key: value

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from . import endurance, front_ends, history, peer, report, viewport
+from . import endurance, front_ends, history, peer, pyramids, report, viewport
 from .environment import environment
 from .figures import Column, Measured, Row, Section
 
@@ -31,6 +31,7 @@ SECTIONS = {
     "compressed",
     "unpacked",
     "zarr-tiles",
+    "pyramids",
 }
 
 
@@ -127,6 +128,21 @@ def test_bars_of_front_ends_take_what_was_measured() -> None:
 def test_throughput_on_more_cores() -> None:
     assert front_ends.throughput(16, 0.5, 0.5) == (8, 16_000)
     assert front_ends.throughput(2, 0.1, 1.0) == (1, 1_000)
+
+
+def test_bars_of_pyramids() -> None:
+    good = {key: limit for key, _, _, limit in pyramids.BARS} | {"of_dd": 0.5, "files": 70.0, "most_files": 70.5}
+    good["first_tile_s"] = 1.0
+    assert all(bar.met for bar in pyramids.bars({"ours": good, "visiomatic": {"first_tile_s": 15.0}}))
+    bad = good | {"of_dd": 0.49, "source": 1.03, "files": 71.0}
+    bars = pyramids.bars({"ours": bad, "visiomatic": {"planes": 0.0}})
+    assert len(bars) == 9
+    assert [bar.text.split(":")[0] for bar in bars if not bar.met] == [
+        "rate of the build 0.49 of dd's, at least 0.5",
+        "read of the file by its build",
+        "71 files in the store, at most 70",
+    ]
+    assert pyramids.bars({"visiomatic": {"first_tile_s": 15.0}}) == []
 
 
 def before(time: float, scale: dict[str, Any], **machine: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from tests.cluster.test_terabyte import MOST_BYTES, MOST_READS, SIDE, TILE, View, sparse_cube, views
+from tests.terabyte import MOST_BYTES, MOST_READS, SIDE, TILE, View, sparse_cube, views
 from visiomatic_dask.cube import Reader
 from visiomatic_dask.pyramid import (
     Box,
@@ -36,8 +36,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 
 
 def bricks(grid: BrickGrid, view: View) -> set[Box]:
-    places = [[int(number) for number in tile.split("/")] for tile in view.tiles]
-    return {grid.box(TILES.box(*place)) for place in places}
+    return {grid.box(TILES.box(view.level, row, column)) for row, column in view.places}
 
 
 @pytest.mark.parametrize("level", range(TILES.levels))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,13 +83,15 @@ def load_preview_box(
 
 def _interpolate_rows(out: NDArray[np.float32], there: NDArray[np.intp]) -> None:
     """Fill the rows between those that are there: linearly, but next to NaN as the nearer one, so that none spreads."""
-    rows, last = np.arange(out.shape[0]), there.size - 1
-    above = there[(np.searchsorted(there, rows, side="right") - 1).clip(0)]
-    below = there[np.searchsorted(there, rows, side="left").clip(None, last)]
-    weight = ((rows - above) / np.maximum(below - above, 1)).clip(0, 1).astype(np.float32)[:, np.newaxis]
-    upper, lower = out[above], out[below]
-    between = upper * (1 - weight) + lower * weight
-    out[:] = np.where(np.isnan(between), np.where(weight < np.float32(0.5), upper, lower), between)
+    out[: there[0]] = out[there[0]]
+    out[there[-1] + 1 :] = out[there[-1]]
+    for above, below in pairwise(there.tolist()):
+        upper, lower = out[above], out[below]
+        for row in range(above + 1, below):
+            weight = np.float32((row - above) / (below - above))
+            between = upper * (1 - weight) + lower * weight
+            nearest = upper if 2 * row < above + below else lower
+            out[row] = np.where(np.isnan(between), nearest, between)
 
 
 def _load_some_chunks(
