@@ -46,7 +46,7 @@ def compare(
         f"not alike: {name} was {earlier}, is {now}"
         for name, earlier, now in (
             *((key, before["environment"][key], environment[key]) for key in ("processor", "cores", "memory_gib")),
-            *((key, before["scale"][key], scale[key]) for key in scale if key != "kinds"),
+            *((key, before["scale"][key], scale[key]) for key in scale if key != "kinds" and key in before["scale"]),
         )
         if earlier != now
     ]

@@ -126,7 +126,7 @@ def _first_tile(kind: str, cube: Path, folder: Path, settings: Mapping[str, str]
             first_tile = time.monotonic() - began
             if said not in JPEG:
                 raise MeasurementError(f"the first tile of {kind} is {said}, not image/jpeg")
-        figures = {"info_s": answered, "first_tile_s": first_tile, "planes": float(len(info["images"]))}
+        figures = {"info_s": answered, "first_tile_s": first_tile, "planes": float(len(info["images"][0]["min_max"]))}
         figures |= {"cache_mb": server.cache_bytes() / 1e6, "written_mb": server.tree.written_bytes() / 1e6}
     shutil.rmtree(folder)
     return figures | {"peak_pss_mb": peak.mapped}
