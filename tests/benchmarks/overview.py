@@ -18,7 +18,8 @@ from .servers import Running
 Found = TypeVar("Found")
 SCREEN = 1080
 """Pixels that a plane is to fit into."""
-PAUSE = 0.05
+PAUSE = 0.2
+"""Seconds between one look and the next: more often, asking would itself slow down what is waited for."""
 LONGEST = 300
 
 

@@ -36,11 +36,11 @@ SECTIONS = {
 
 
 @pytest.mark.cluster
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 def test_short_run(tmp_path: Path) -> None:
     page = tmp_path / "performance.md"
     command = [sys.executable, "-m", "tests.benchmarks", "--short", "--results", str(tmp_path), "--docs", str(page)]
-    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=170, check=False)
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=230, check=False)
     assert finished.returncode == 0, finished.stderr
     (path,) = tmp_path.glob("*.json")
     result = json.loads(path.read_text())

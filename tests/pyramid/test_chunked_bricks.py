@@ -174,3 +174,5 @@ def test_views_of_large_chunked_planes_are_previews(side: int) -> None:
         assert (grid.preview_read is not None) == is_preview
     small = bricks_of(storage_of((100, 4000, 4000), (1, side, side)), 3, limits)
     assert small.preview_read is None
+    rows = bricks_of(storage_of((100, 50_000, 50_000), (1, 1, 50_000)), 3, limits)
+    assert (rows.rows, rows.columns) == (256, 6400)

@@ -81,7 +81,9 @@ def preview_bricks_of(storage: Storage, level: int, channels: int, limits: Brick
     pixels = limits.brick_size // 4 if channels == 1 else MIX_SIDE * MIX_SIDE
     tiles = max(1, pixels // tile**2)
     across, down = -(-width // tile), -(-height // tile)
-    columns = min(across if across <= VIEW_COLUMNS // tile + 2 else 4, tiles)
+    # What is stored by whole rows is decoded whole, however narrow a brick is.
+    is_wide = across <= VIEW_COLUMNS // tile + 2 or storage.columns >= storage.width
+    columns = min(across if is_wide else 4, tiles)
     rows = min(down if down <= VIEW_ROWS // tile + 2 else 2, max(1, tiles // columns))
     share = limits.preview_share(bricks_in_view(rows * tile, columns * tile, height, width), channels)
     return BrickGrid(width, height, 1, rows * tile, columns * tile, share)
