@@ -19,6 +19,7 @@ from visiomatic_dask.server.cube_handlers import (
     TileHandler,
     ValuesHandler,
 )
+from visiomatic_dask.server.events_handler import LARGEST_MESSAGE, PING_INTERVAL, EventsHandler
 from visiomatic_dask.server.responses import error_response
 
 _NUMBER = r"(\d{1,9})"
@@ -91,6 +92,7 @@ def make_application(services: Services) -> Application:
             (r"/(licenses\.md)", StaticFileHandler, {"path": str(static_folder())}),
             (r"/api", APIHandler, common),
             (r"/health", HealthHandler, common),
+            (r"/events", EventsHandler, common),
             (r"/colormaps", ColormapsHandler, common),
             (r"/cubes", CubesHandler, common),
             (rf"/cubes/(.+)/tiles/{_NUMBER}/{_NUMBER}/{_NUMBER}\.([a-z]+)", TileHandler, common),
@@ -105,5 +107,7 @@ def make_application(services: Services) -> Application:
         default_handler_class=NotFoundHandler,
         default_handler_args=common,
         compress_response=False,
+        websocket_ping_interval=PING_INTERVAL,
+        websocket_max_message_size=LARGEST_MESSAGE,
         log_function=lambda _: None,
     )

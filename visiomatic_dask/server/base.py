@@ -19,6 +19,7 @@ from visiomatic_dask.errors import CubeChanged, VisiomaticError
 from visiomatic_dask.server.arguments import Arguments
 from visiomatic_dask.server.browse import Browser
 from visiomatic_dask.server.catalog import Catalog
+from visiomatic_dask.server.events import EventHub
 from visiomatic_dask.server.pictures import PictureDesk
 from visiomatic_dask.server.responses import (
     Delivery,
@@ -52,6 +53,8 @@ class Services:
         Keeps what paths of tiles mean.
     batches : Executor
         Converts batches of positions, in threads of its own: those that open cubes are not kept from it.
+    events : EventHub
+        Tells browsers what becomes of previews.
     settings : Settings
         Limits and defaults.
     version : str
@@ -64,6 +67,7 @@ class Services:
     desk: PictureDesk
     styles: StyleCache
     batches: Executor
+    events: EventHub
     settings: Settings
     version: str
 

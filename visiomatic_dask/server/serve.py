@@ -29,6 +29,7 @@ from visiomatic_dask.server.application import make_application
 from visiomatic_dask.server.base import Services
 from visiomatic_dask.server.browse import Browser
 from visiomatic_dask.server.catalog import Catalog
+from visiomatic_dask.server.events import EventHub
 from visiomatic_dask.server.names import DataRoots
 from visiomatic_dask.server.pictures import PictureDesk
 from visiomatic_dask.server.tile_lane import TileLane
@@ -112,8 +113,9 @@ async def open_services(options: ServeOptions, settings: Settings, roots: DataRo
                 contextlib.closing(catalog),
                 contextlib.closing(Browser(roots, cache)) as browser,
                 _threads_for_batches() as batches,
+                contextlib.closing(EventHub(settings.pyramid != "memory")) as events,
             ):
-                yield Services(renderer, catalog, browser, desk, styles, batches, settings, options.version)
+                yield Services(renderer, catalog, browser, desk, styles, batches, events, settings, options.version)
 
 
 @contextlib.contextmanager
