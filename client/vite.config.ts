@@ -18,6 +18,12 @@ export default defineConfig({
     license: { fileName: 'licenses.md' },
   },
   // Develop against a server that runs beside: `visiomatic-dask serve`.
-  server: { proxy: { '/cubes': 'http://127.0.0.1:8009', '/colormaps': 'http://127.0.0.1:8009' } },
+  server: {
+    proxy: {
+      '/cubes': 'http://127.0.0.1:8009',
+      '/colormaps': 'http://127.0.0.1:8009',
+      '/events': { target: 'http://127.0.0.1:8009', ws: true },
+    },
+  },
   test: { include: ['tests/**/*.test.ts'], environment: 'node' },
 })

@@ -1,6 +1,7 @@
 // The server, as functions.
 
 import type { ClientError } from '../core/errors'
+import { createFeed, type FeedHost } from './feed'
 import { browserTransport, readJson, readTile, request, type Transport } from './http'
 import { createUrls, type FolderQuery, type Rendering, type TileIndex } from './urls'
 import { parseColormaps, parseCube, parseCubes, parseCuts, parseFolder, parseValues, parseWcs } from './wire'
@@ -11,9 +12,11 @@ export interface CubeRef {
   readonly layer?: string
 }
 
-export function createClient(base: string, transport: Transport = browserTransport) {
+export function createClient(base: string, transport: Transport = browserTransport, feedHost?: FeedHost) {
   const urls = createUrls(base)
   return {
+    /** What becomes of previews. Nothing is opened before somebody wants to hear it. */
+    feed: createFeed(urls, feedHost),
     cubes: (signal: AbortSignal) => request(transport, urls.cubes(), readJson(parseCubes), { signal }),
     folder: (path: string, part: FolderQuery, signal: AbortSignal) =>
       request(transport, urls.folder(path, part), readJson(parseFolder), { signal }),

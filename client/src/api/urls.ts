@@ -1,6 +1,7 @@
 // The addresses of docs/web-api.md. Keys come in one order, so that equal requests are equal strings and the
 // browser's cache holds them once.
 
+import type { Watched } from './events'
 import type { Cuts } from './wire'
 
 /** What a tile is drawn with. `cuts` and `mix` are keyed by channel in colour. */
@@ -107,6 +108,15 @@ export function createUrls(base: string) {
           ['v', fingerprint],
         ])}`,
       ),
+    events: ({ cube, layer, v }: Watched, since?: string) => {
+      const pairs = [
+        ['cube', cube],
+        ['layer', layer],
+        ['v', v],
+        ['since', since],
+      ] as const
+      return at(`events${query(pairs)}`).replace(/^http/, 'ws')
+    },
     cuts: (name: string, channel: number, method: string, layer?: string) =>
       at(
         `${cubePath(name)}/cuts${query([

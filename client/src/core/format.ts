@@ -20,3 +20,12 @@ export function formatBytes(bytes: number): string {
   }
   return `${unit === 0 ? value : value.toPrecision(3)} ${BYTES[unit]}`
 }
+
+const LONG = 100
+
+/** A time in its largest sensible unit, rounded up: what is left of a second is still a second. */
+export function formatDuration(seconds: number): string {
+  const minutes = seconds / 60
+  if (seconds < LONG) return `${Math.max(1, Math.ceil(seconds))} s`
+  return minutes < LONG ? `${Math.ceil(minutes)} min` : `${Math.ceil(minutes / 60)} h`
+}

@@ -2,6 +2,7 @@
 
 import * as L from 'leaflet'
 import 'leaflet/dist/leaflet.css'
+import type { Region } from '../api/events'
 import type { Rendering } from '../api/urls'
 import type { Cube } from '../api/wire'
 import { fitZoom, OVERZOOM, type Placement, type Point, scaleOfZoom } from '../core/geometry'
@@ -23,6 +24,8 @@ export interface MapView {
   setRendering(rendering: Rendering, urgent: boolean): void
   /** Draws the last rendering now, if it still waits for its turn. */
   flush(): void
+  /** Asks again for previews: for those that show some of a region, or for all. */
+  refresh(region?: Region): void
   placement(): Placement
   setPlacement(placement: Placement): void
   fit(): void
@@ -108,6 +111,7 @@ export function createMapView(
       if (!map.hasLayer(layer)) layer.addTo(map)
     },
     flush: () => layer.flush(),
+    refresh: (region) => layer.refresh(region),
     placement: () => ({ ...toPoint(map.getCenter()), zoom: map.getZoom() }),
     setPlacement: ({ zoom, ...point }) => {
       // A reset is exact; a pan would go whole screen pixels only.

@@ -17,6 +17,8 @@ export interface Tile {
   readonly state: TileState
   /** Resolves when drawn, failed or given up for a newer request. */
   load(rendering: Rendering): Promise<void>
+  /** Asks again for what was a preview, which stays until the new picture is drawn; it may be a preview again. */
+  refresh(): Promise<void>
   abort(): void
 }
 
@@ -35,9 +37,12 @@ export function createTile(index: TileIndex, source: TileSource, events: TileEve
   let controller: AbortController | undefined
   let wanted: Rendering | undefined
 
+  element.dataset.state = state
+
   const become = (next: TileState): void => {
     if (state === next) return
     state = next
+    element.dataset.state = next
     events.changed()
   }
   const giveUp = (error: ClientError): void => {
@@ -53,6 +58,23 @@ export function createTile(index: TileIndex, source: TileSource, events: TileEve
     canvas.getContext('2d')?.drawImage(bitmap, 0, 0)
     bitmap.close()
   }
+  const ask = async (rendering: Rendering, onRetry: (error: ClientError) => void): Promise<void> => {
+    controller?.abort()
+    controller = new AbortController()
+    const { signal } = controller
+    const result = await source(index, rendering, { signal, onRetry })
+    if (signal.aborted) return
+    if (!result.ok) return giveUp(result.error)
+    try {
+      const bitmap = await createImageBitmap(result.value.blob)
+      // Somebody else's picture by now.
+      if (signal.aborted) return bitmap.close()
+      draw(bitmap)
+      become(result.value.preview ? 'preview' : 'exact')
+    } catch {
+      if (!signal.aborted) giveUp({ kind: 'protocol', message: 'a tile that is not a picture' })
+    }
+  }
   return {
     element,
     index,
@@ -62,23 +84,12 @@ export function createTile(index: TileIndex, source: TileSource, events: TileEve
     async load(rendering) {
       if (wanted === rendering) return
       wanted = rendering
-      controller?.abort()
-      controller = new AbortController()
-      const { signal } = controller
       become('loading')
-      const onRetry = (error: ClientError): void => become(error.kind === 'network' ? 'offline' : 'retrying')
-      const result = await source(index, rendering, { signal, onRetry })
-      if (signal.aborted) return
-      if (!result.ok) return giveUp(result.error)
-      try {
-        const bitmap = await createImageBitmap(result.value.blob)
-        // Somebody else's picture by now.
-        if (signal.aborted) return bitmap.close()
-        draw(bitmap)
-        become(result.value.preview ? 'preview' : 'exact')
-      } catch {
-        if (!signal.aborted) giveUp({ kind: 'protocol', message: 'a tile that is not a picture' })
-      }
+      await ask(rendering, (error) => become(error.kind === 'network' ? 'offline' : 'retrying'))
+    },
+    async refresh() {
+      // The picture that is there is no worse for a server that is busy: nobody has to hear of it.
+      if (wanted && state === 'preview') await ask(wanted, () => {})
     },
     abort() {
       controller?.abort()

@@ -2,16 +2,21 @@
 // zoom on the screen until theirs are drawn; what is in them is our tiles' own business.
 
 import * as L from 'leaflet'
+import type { Region } from '../api/events'
 import type { Rendering } from '../api/urls'
 import type { Cube } from '../api/wire'
 import type { ClientError } from '../core/errors'
 import { createPacer, type Pacer } from '../core/pacer'
 import { rasterCrs } from './crs'
 import { isSettled, type Progress, summarise } from './progress'
+import { createRefresher } from './refresher'
+import { isSeenIn, isShownBy } from './region'
 import { createTile, type Tile, type TileSource } from './tile'
 
 /** Ten pictures a second while a slider moves; a slow server is not pressed for more than one a second. */
 const PACE = { interval: 100, patience: 1000 }
+/** Previews asked for again at a time; a browser has six connections to a host. */
+const REFRESHED = 4
 
 export interface TileLayerEvents {
   progress(progress: Progress): void
@@ -21,6 +26,7 @@ export interface TileLayerEvents {
 export class TileLayer extends L.GridLayer {
   private readonly shown = new Map<HTMLElement, Tile>()
   private readonly pacer: Pacer<Rendering>
+  private readonly refresher = createRefresher(REFRESHED)
   private rendering: Rendering | undefined
   private announced = false
 
@@ -64,8 +70,19 @@ export class TileLayer extends L.GridLayer {
     this.pacer.flush()
   }
 
+  /** Asks again for the previews that show some of a region, or for all. */
+  refresh(region?: Region): void {
+    const { rendering } = this
+    if (!rendering || (region && !isShownBy(region, rendering))) return
+    const size = this.getTileSize().x
+    // Tiles that are loading, too: what is on its way to them may have been made before the news.
+    const touched = this.nearestFirst().filter(({ state }) => state !== 'exact' && state !== 'failed')
+    this.refresher.add(touched.filter(({ index }) => !region || isSeenIn(region, index, size)))
+  }
+
   stop(): void {
     this.pacer.stop()
+    this.refresher.clear()
     for (const tile of this.shown.values()) tile.abort()
     this.shown.clear()
   }
@@ -97,6 +114,7 @@ export class TileLayer extends L.GridLayer {
 
   private repaint(rendering: Rendering): void {
     this.rendering = rendering
+    this.refresher.clear()
     for (const tile of this.nearestFirst()) void tile.load(rendering)
     this.changed()
   }
@@ -120,7 +138,11 @@ export class TileLayer extends L.GridLayer {
   }
 
   private drop(element: HTMLElement): void {
-    this.shown.get(element)?.abort()
+    const tile = this.shown.get(element)
+    if (tile) {
+      tile.abort()
+      this.refresher.drop(tile)
+    }
     this.shown.delete(element)
     this.changed()
   }
@@ -133,6 +155,8 @@ export class TileLayer extends L.GridLayer {
       this.announced = false
       const progress = this.progress()
       if (this.rendering && progress.pending === 0) this.pacer.idle()
+      // What is not there yet comes before what is only not exact yet.
+      this.refresher.hold(progress.pending > 0)
       this.events.progress(progress)
     })
   }

@@ -21,7 +21,8 @@ export function valueText(values: readonly (number | null)[], unit: string): str
   return unit && values.some((value) => value !== null) ? `${text} ${formatUnit(unit)}` : text
 }
 
-export function statusLine(cube: Cube): StatusLine {
+/** `between` stands between the position and the value. */
+export function statusLine(cube: Cube, between: HTMLElement | null = null): StatusLine {
   const pixel = h('span', { class: 'vd-status-pixel', title: 'FITS pixel: counted from 1, y up' })
   const world = h('span', { class: 'vd-status-world' }, HINT)
   const position = h('span', { id: 'status-position', 'data-testid': 'status-position' }, pixel, world)
@@ -32,6 +33,7 @@ export function statusLine(cube: Cube): StatusLine {
       'div',
       { class: 'vd-status', role: 'group', 'aria-label': 'Under the pointer' },
       position,
+      between,
       value,
     ),
     show(reading) {

@@ -9,6 +9,7 @@ import { createMapView, type MapView } from '../map/mapView'
 import { renderingOf } from '../style/rendering'
 import { fitStyle, type Style } from '../style/style'
 import { badge, type FileState } from '../ui/badge'
+import { buildingLine } from '../ui/building'
 import { stepChannel } from '../ui/channelPanel'
 import { h } from '../ui/dom'
 import { scaleBar } from '../ui/scaleBar'
@@ -16,6 +17,7 @@ import { statusLine } from '../ui/statusLine'
 import { toolbar } from '../ui/toolbar'
 import { controls } from './controls'
 import { createCutting } from './cutting'
+import { createExact } from './exact'
 import { listenToKeys } from './keyboard'
 import { createPlayer } from './player'
 import { createProbe } from './probe'
@@ -74,7 +76,8 @@ export function createViewer(
   const session = createSession(client, cube, fitStyle(style, cube), host.say)
   const { store } = session
   const cutting = createCutting(session)
-  const status = statusLine(cube)
+  const pyramid = buildingLine()
+  const status = statusLine(cube, pyramid.element)
   const probe = createProbe(session, (reading) => status.show(reading))
   const loading = badge()
   const bar = scaleBar(cube)
@@ -105,6 +108,17 @@ export function createViewer(
   )
   root.replaceChildren(stage, panel.element)
 
+  const exact = createExact(
+    client.feed,
+    { cube: cube.name, layer: cube.layer, v: cube.fingerprint },
+    {
+      refresh: (region) => map?.refresh(region),
+      building: pyramid.show,
+      built: pyramid.built,
+      failed: pyramid.failed,
+      hidden: () => document.hidden,
+    },
+  )
   /** The keys of the picture asked for last, and of the last that failed. */
   let drawn = ''
   let complained = ''
@@ -118,7 +132,10 @@ export function createViewer(
         host.moved()
       },
       pointer: (point) => probe.move(point),
-      progress: (progress) => loading.show(progress),
+      progress: (progress) => {
+        loading.show(progress)
+        exact.previews(progress.preview)
+      },
       failed: (error) => {
         if (error.kind === 'stale') {
           loading.hold('changed')
@@ -205,6 +222,7 @@ export function createViewer(
       player.stop()
       cutting.stop()
       probe.stop()
+      exact.stop()
       unlisten()
       observer.disconnect()
       shown.destroy()

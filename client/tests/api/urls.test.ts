@@ -51,3 +51,11 @@ it('carry a mix in the order of channels, and then neither channel nor colormap'
   )
   expect(renderingQuery({ ...mono, layer: 'SCI', mix: [b, a] })).toBe(query)
 })
+
+it('lead to the events by a WebSocket, secure where the page is', () => {
+  const watched = { cube: 'a b/c&d.fits', layer: 'SCI', v: 'f00d' }
+  expect(urls.events(watched)).toBe('ws://host/prefix/events?cube=a%20b%2Fc%26d.fits&layer=SCI&v=f00d')
+  expect(createUrls('https://host/').events(watched, 'abc.17')).toBe(
+    'wss://host/events?cube=a%20b%2Fc%26d.fits&layer=SCI&v=f00d&since=abc.17',
+  )
+})

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { formatBytes, formatNumber } from '../../src/core/format'
+import { formatBytes, formatDuration, formatNumber } from '../../src/core/format'
 import { angularBar, pixelBar } from '../../src/core/scale'
 
 it('formats numbers', () => {
@@ -22,6 +22,19 @@ it('formats sizes', () => {
     '1.00 kB',
     '2.34 MB',
     '1.00 TB',
+  ])
+})
+
+it('formats times, never as nothing', () => {
+  expect([0, 0.2, 5.1, 99.5, 100, 5999, 6000, 1e6].map(formatDuration)).toEqual([
+    '1 s',
+    '1 s',
+    '6 s',
+    '100 s',
+    '2 min',
+    '100 min',
+    '2 h',
+    '278 h',
   ])
 })
 

@@ -1,5 +1,5 @@
 // @vitest-environment happy-dom
-import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Rendering } from '../../src/api/urls'
 import { type ClientError, fail, ok } from '../../src/core/errors'
 import { conditionOf, summarise } from '../../src/map/progress'
@@ -54,6 +54,80 @@ it('aborts what is superseded and draws the last', async () => {
   open[2]?.answer(picture(true))
   await Promise.all(loads)
   expect(tile.state).toBe('preview')
+})
+
+describe('a preview that is asked for again', () => {
+  const drawn: unknown[] = []
+  /** Pictures that can be told apart. */
+  const decode = (size: number) =>
+    vi.stubGlobal('createImageBitmap', async () => ({ ...bitmap, width: size }))
+  const shown = async () => {
+    const { open, ask } = source()
+    const states: string[] = []
+    const failures: ClientError[] = []
+    const tile = createTile(index, ask, {
+      changed: () => states.push(tile.state),
+      failed: (error) => failures.push(error),
+    })
+    const canvas = tile.element.querySelector('canvas') as HTMLCanvasElement
+    vi.spyOn(canvas, 'getContext').mockReturnValue({ drawImage: (one: unknown) => drawn.push(one) } as never)
+    decode(100)
+    const loaded = tile.load(rendering(0))
+    open[0]?.answer(picture(true))
+    await loaded
+    states.length = 0
+    return { open, tile, canvas, states, failures }
+  }
+
+  it('stays as it is until the new picture is decoded', async () => {
+    const { open, tile, canvas, states } = await shown()
+    expect([tile.state, tile.element.dataset.state, canvas.width]).toEqual(['preview', 'preview', 100])
+    const refreshed = tile.refresh()
+    // While it is asked for, and while the server is too busy.
+    open[1]?.onRetry({ kind: 'http', status: 503, message: '' })
+    expect([tile.state, states, canvas.width]).toEqual(['preview', [], 100])
+    decode(101)
+    open[1]?.answer(picture())
+    await refreshed
+    expect([tile.state, tile.element.dataset.state, states, canvas.width]).toEqual([
+      'exact',
+      'exact',
+      ['exact'],
+      101,
+    ])
+    await tile.refresh()
+    expect(open).toHaveLength(2)
+  })
+
+  it('may be a preview again', async () => {
+    const { open, tile, states } = await shown()
+    const refreshed = tile.refresh()
+    open[1]?.answer(picture(true))
+    await refreshed
+    expect([tile.state, states]).toEqual(['preview', []])
+  })
+
+  it('gives way to another style', async () => {
+    const { open, tile, canvas } = await shown()
+    const refreshed = tile.refresh()
+    const loaded = tile.load(rendering(1))
+    expect(open.slice(1).map(({ signal }) => signal.aborted)).toEqual([true, false])
+    decode(77)
+    open[1]?.answer(picture())
+    await refreshed
+    expect([tile.state, canvas.width]).toEqual(['loading', 100])
+    open[2]?.answer(picture())
+    await loaded
+    expect([tile.state, canvas.width]).toEqual(['exact', 77])
+  })
+
+  it('keeps its picture, and says so, where there is no other to be had', async () => {
+    const { open, tile, canvas, failures } = await shown()
+    const refreshed = tile.refresh()
+    open[1]?.answer(fail({ kind: 'stale', message: '' }))
+    await refreshed
+    expect([tile.state, canvas.width, failures.map(({ kind }) => kind)]).toEqual(['failed', 100, ['stale']])
+  })
 })
 
 it('tells how it is doing', async () => {
