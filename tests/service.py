@@ -82,7 +82,9 @@ class Service:
 
 
 @contextlib.contextmanager
-def serving(*paths: Path | str, cluster: ClusterAddress | None = None, **settings: Any) -> Iterator[Service]:
+def serving(
+    *paths: Path | str, cluster: ClusterAddress | None = None, prebuild: bool = False, **settings: Any
+) -> Iterator[Service]:
     """Run a server in a thread; what it raises while it starts is raised here."""
     loop = asyncio.new_event_loop()
     ready = threading.Event()
@@ -91,7 +93,7 @@ def serving(*paths: Path | str, cluster: ClusterAddress | None = None, **setting
     stop = asyncio.Event()
 
     async def main() -> None:
-        options = ServeOptions(paths, "127.0.0.1", 0, cluster, __version__)
+        options = ServeOptions(paths, "127.0.0.1", 0, cluster, __version__, prebuild=prebuild)
         async with running_server(options, load_settings(**settings)) as url:
             found.append(url)
             ready.set()

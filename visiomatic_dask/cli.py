@@ -17,6 +17,7 @@ import click
 from visiomatic_dask import __version__
 from visiomatic_dask.build_command import build
 from visiomatic_dask.command_options import (
+    FolderOrURL,
     PathOrURL,
     chosen_cluster,
     cluster_options,
@@ -55,8 +56,13 @@ def main() -> None:
 @cluster_options
 @click.option(
     "--store",
-    type=click.Path(file_okay=False, writable=True, path_type=Path),
-    help="Folder for pyramids. Nothing is written there yet: pyramids are still to come.",
+    type=FolderOrURL(),
+    help="Where zoomed-out views are kept: a folder that all workers see, or a URL. Overrides the settings.",
+)
+@click.option(
+    "--prebuild",
+    is_flag=True,
+    help="Make and keep all zoomed-out views of the cubes among the PATHs from the start, not only what is looked at.",
 )
 @click.option(
     "--front-ends",
@@ -74,7 +80,8 @@ def serve(
     scheduler_file: Path | None,
     batch_system: Literal["slurm"] | None,
     jobs: str | None,
-    store: Path | None,
+    store: str | None,
+    prebuild: bool,
     front_ends: int,
     no_browser: bool,
 ) -> None:
@@ -87,10 +94,8 @@ def serve(
     One front end is enough for some 3,000 tiles a second. Of several, one that ends is started again.
     """
     cluster = chosen_cluster(scheduler, scheduler_file, batch_system, jobs)
-    if store is not None and not store.is_dir():
-        raise click.BadParameter(f"{store} is not a folder", param_hint="--store")
     chosen: tuple[Path | str, ...] = paths or (Path.cwd(),)
-    options = ServeOptions(chosen, host, port, cluster, __version__)
+    options = ServeOptions(chosen, host, port, cluster, __version__, prebuild=prebuild)
 
     def ready(url: str) -> None:
         single = _single_cube(chosen)
@@ -102,7 +107,7 @@ def serve(
             webbrowser.open(page)
 
     with errors_for_people():
-        settings = load_settings()
+        settings = load_settings() if store is None else load_settings(store=store)
         if front_ends == 1:
             run(serve_until_stopped(options, settings, ready))
         else:

@@ -9,7 +9,7 @@ from astropy.io import fits
 
 from visiomatic_dask.config import load_settings
 from visiomatic_dask.engine.planner import Planner
-from visiomatic_dask.pyramid import Box
+from visiomatic_dask.pyramid import Box, Storage, bricks_of
 from visiomatic_dask.readers import open_cube
 
 from .served_cube import Tile
@@ -27,7 +27,7 @@ class BrickLayout:
     def __init__(self, path: Path) -> None:
         self.layer = open_cube(path).layer()
         planner = Planner(load_settings())
-        self.grid = planner.grid(self.layer, 0)
+        self.grid = bricks_of(Storage.of(self.layer.reader), 0, planner.limits)
         self._tiles = planner.tiles(self.layer)
         with fits.open(path) as file:
             self._offset = int(file[0].fileinfo()["datLoc"])

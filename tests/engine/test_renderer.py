@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from visiomatic_dask.cube import PlaneStatistics, Window
-from visiomatic_dask.engine.requests import RegionRequest, TileRequest
+from visiomatic_dask.engine.renderer import Renderer
+from visiomatic_dask.engine.requests import Picture, RegionRequest, TileRequest
 from visiomatic_dask.engine.tasks import sample_statistics, sampled_cut
 from visiomatic_dask.errors import TooLarge, Unavailable
 from visiomatic_dask.pyramid import Box
@@ -69,6 +70,10 @@ def test_tiles_are_the_reference_rendering() -> None:
                             reference.assert_close(picture.data, reference.tile_of(whole, row, column), 1)
 
     on_cluster(use, workers=2)
+
+
+async def region(renderer: Renderer, request: RegionRequest) -> Picture:
+    return await renderer.region(await renderer.plan_region(request))
 
 
 def test_bricks_are_evicted_when_the_budget_is_used_up() -> None:
@@ -183,19 +188,19 @@ def test_regions_and_their_limits() -> None:
         async with renderer_of(client, region_tiles=4, read_limit="1.5 MB") as renderer:
             request = RegionRequest(layer, 0, Box(10, 20, 200, 320), style)
             whole = reference.mono(reference.level_of(plane_of(reader, 1), 0), 95, 195)
-            picture = await renderer.region(request)
+            picture = await region(renderer, request)
             assert not picture.preview
             reference.assert_close(picture.data, whole[10:200, 20:320], 1)
-            assert (await renderer.region(replace(request, level=1, box=Box(0, 0, 350, 450)))).preview
+            assert (await region(renderer, replace(request, level=1, box=Box(0, 0, 350, 450)))).preview
             with pytest.raises(TooLarge, match="4 tiles"):
-                await renderer.region(replace(request, box=Box(0, 0, 600, 600)))
+                await region(renderer, replace(request, box=Box(0, 0, 600, 600)))
             with pytest.raises(TooLarge, match="65500"):
-                await renderer.region(replace(request, box=Box(0, 0, 1, 70_000)))
+                await region(renderer, replace(request, box=Box(0, 0, 1, 70_000)))
         async with renderer_of(client, read_limit="300 kB") as renderer:
             # A subsample may repeat a row as often as rows are binned, and no oftener.
-            assert (await renderer.region(replace(request, level=2, box=Box(0, 0, 175, 225)))).preview
+            assert (await region(renderer, replace(request, level=2, box=Box(0, 0, 175, 225)))).preview
             with pytest.raises(TooLarge, match=r"would read 0\.6 MB at least; 0\.3 MB"):
-                await renderer.region(replace(request, level=1, box=Box(0, 0, 350, 450)))
+                await region(renderer, replace(request, level=1, box=Box(0, 0, 350, 450)))
 
     on_cluster(use)
 

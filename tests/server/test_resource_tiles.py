@@ -102,7 +102,7 @@ def test_etag_and_fingerprint(service: Service) -> None:
 
 
 def test_previews_are_marked_and_never_kept(cubes: Sky) -> None:
-    with serving(cubes.folder, read_limit=400_000, tile_threads=1) as service:
+    with serving(cubes.folder, pyramid="memory", read_limit=400_000, tile_threads=1) as service:
         exact = service.ok("/cubes/sky.fits/tiles/0/0/0.jpg?cuts=-12,20")
         assert "X-Visiomatic-Quality" not in exact.headers
         for _ in range(2):  # the second time over the lane

@@ -1,24 +1,65 @@
-"""The plan: which brick a tile is cut from. Pure arithmetic, no I/O, no Dask."""
+"""The plan: which brick a tile is cut from. Pure arithmetic, no I/O, no Dask.
+
+What is there of pyramids it is told by whoever knows.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
-from collections.abc import Container
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from visiomatic_dask.config import Settings
-from visiomatic_dask.cube import Layer
-from visiomatic_dask.engine.bricks import Brick, BrickRecipe, MixBrick, PlaneBrick
-from visiomatic_dask.engine.requests import TileRequest
+from visiomatic_dask.cube import Layer, Reader
+from visiomatic_dask.engine.bricks import Brick, BrickRecipe, MixBrick, PlaneBrick, region_costs
+from visiomatic_dask.engine.requests import RegionRequest, TileRequest
 from visiomatic_dask.engine.tile_job import TileJob
-from visiomatic_dask.pyramid import Box, BrickGrid, BrickLimits, Storage, TileGrid, bricks_of, mix_bricks_of
+from visiomatic_dask.engine.ways import Way, Ways, grid_of
+from visiomatic_dask.errors import TooLarge
+from visiomatic_dask.pyramid import Box, BrickGrid, BrickLimits, TileGrid
 from visiomatic_dask.rendering import Mix, Mono, Style
 
 _MOST_PLANS = 4096
 _BRICKS_A_WORKER = 4
 _QUICK = 2**16
 """Pixels of a grey JPEG that is rendered in a fraction of a millisecond. Colour takes two or three times as long."""
+
+
+class StoredLevels(Protocol):
+    """What is known at the moment of the levels that are in the store."""
+
+    def version(self, layer: Layer) -> int:
+        """Return a number that is another one whenever more, or less, is known to be there of a layer."""
+        ...
+
+    def reader(self, layer: Layer, level: int) -> Reader | None:
+        """Return what reads a level from the store; None where there is none yet."""
+        ...
+
+    def is_done(self, layer: Layer, level: int, planes: tuple[int, int], box: Box) -> bool:
+        """Whether all pixels of a rectangle of some planes of a level are in the store."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Pixels of a layer that somebody looks at.
+
+    Attributes
+    ----------
+    level : int
+        From 1.
+    planes : (int, int)
+        First plane and one past the last.
+    box : Box
+        Which pixels, at that level.
+    """
+
+    level: int
+    planes: tuple[int, int]
+    box: Box
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +76,18 @@ class TilePlan:
         Its rectangle, counted from the brick's corner.
     preview : bool
         Whether the brick is a subsample.
+    passing : bool
+        Whether it is one only because the exact pixels are not in the store yet.
+    is_stored : bool
+        Whether it is made from the store.
     """
 
     brick: Brick
     plane: int
     box: Box
     preview: bool
+    passing: bool = False
+    is_stored: bool = False
 
     def job(self, style: Style) -> TileJob:
         """Make the message that asks a worker for the tile."""
@@ -63,6 +110,34 @@ class TilePlan:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class RegionPlan:
+    """What a region is made of.
+
+    Attributes
+    ----------
+    request : RegionRequest
+        The region.
+    reader : Reader
+        What its pixels are read from.
+    below : int
+        How many times the planes of that are binned.
+    preview_read : int or None
+        For a subsample: bytes to read at most.
+    token : str
+        32 hexadecimal digits that tell its bytes from any other.
+    is_stored : bool
+        Whether it is made from the store.
+    """
+
+    request: RegionRequest
+    reader: Reader
+    below: int
+    preview_read: int | None
+    token: str
+    is_stored: bool = False
+
+
 class Planner:
     """Plans tiles, and keeps the plans made last.
 
@@ -70,23 +145,55 @@ class Planner:
     ----------
     settings : Settings
         Tile, brick and read sizes.
+    stored : StoredLevels, optional
+        What is in the store; None where there is none.
+
+    Attributes
+    ----------
+    ways : Ways
+        What tiles are made of.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self.limits = BrickLimits(settings.tile_size, settings.brick_size, settings.read_limit, settings.preview_read)
+    def __init__(self, settings: Settings, stored: StoredLevels | None = None) -> None:
+        self.limits = BrickLimits(
+            settings.tile_size,
+            settings.brick_size,
+            settings.read_limit,
+            settings.preview_read,
+            None if stored is None else settings.exact_read,
+        )
+        self.ways = Ways(self.limits, stored is not None)
+        # What is in the store is exact, whatever reading it takes.
+        self._stored_limits = replace(self.limits, read_limit=sys.maxsize)
+        self._stored = stored
+        self._store_text = f"store|{settings.store_mantissa}|"
+        self._sample_text = f"sample|{settings.read_limit}|{settings.preview_read}|"
         self._plans: OrderedDict[tuple[Any, ...], TilePlan] = OrderedDict()
 
     def tiles(self, layer: Layer) -> TileGrid:
         """Tiles of a layer."""
         return TileGrid(layer.width, layer.height, self.limits.tile_size)
 
-    def grid(self, layer: Layer, level: int, mix: Mix | None = None) -> BrickGrid:
-        """Bricks of a level of a layer, or of a mix of its channels."""
-        reader, below = layer.at(level)
-        storage = Storage.of(reader)
-        if mix is None:
-            return bricks_of(storage, below, self.limits)
-        return mix_bricks_of(storage, below, mix.channels, self.limits)
+    def token(self, request: TileRequest) -> str:
+        """32 hexadecimal digits: equal for two requests if and only if they ask for the same bytes.
+
+        That is the exact picture, where there will be one; a preview until then has none.
+        """
+        match self.ways.of(request):
+            case Way.SOURCE:
+                return request.token
+            case Way.STORE:
+                return request.token_by(self._store_text)
+            case Way.SAMPLE:
+                return request.token_by(self._sample_text)
+
+    def grid(self, request: TileRequest) -> BrickGrid:
+        """Bricks of the level of a request, of its channel or of its mix, as they can be had at the moment."""
+        if self.ways.of(request) is Way.STORE and self._stored is not None:
+            reader = self._stored.reader(request.layer, request.level)
+            if reader is not None:
+                return grid_of(reader, 0, request.style.content, self._stored_limits)
+        return self._source_grid(request)
 
     def plan(self, request: TileRequest, workers: int) -> TilePlan:
         """Plan a tile.
@@ -106,38 +213,102 @@ class Planner:
         """
         content = request.style.content
         what = content.channel if isinstance(content, Mono) else content.text
-        key = (request.layer.at(request.level)[0].token, request.level, request.row, request.column, what, workers)
+        way = self.ways.of(request)
+        version = self._stored.version(request.layer) if way is Way.STORE and self._stored is not None else 0
+        source = request.layer.at(request.level)[0].token
+        key = (source, request.level, request.row, request.column, what, workers, way, version)
         plan = self._plans.get(key)
         if plan is None:
-            plan = self._plans[key] = self._plan(request, workers)
+            plan = self._plans[key] = self._plan(request, way, workers)
             if len(self._plans) > _MOST_PLANS:
                 self._plans.popitem(last=False)
         else:
             self._plans.move_to_end(key)
         return plan
 
+    def needs(self, request: TileRequest) -> list[Need]:
+        """List what has to be in the store for a tile to be exact."""
+        box = self.tiles(request.layer).box(request.level, request.row, request.column)
+        return [Need(request.level, planes, box) for planes in _runs(request.style)]
+
+    def plan_region(self, request: RegionRequest) -> RegionPlan:
+        """Plan a region: exact from the source, else exact from the store, else a subsample.
+
+        Raises
+        ------
+        TooLarge
+            If even a subsample would read more than ``visiomatic.read-limit``.
+        """
+        layer, level, box, limit = request.layer, request.level, request.box, self.limits.read_limit
+        source, below = layer.at(level)
+        whole, least = region_costs(source, below, box, request.style)
+        if whole <= limit:
+            return RegionPlan(request, source, below, None, request.token)
+        stored = None if self._stored is None else self._stored.reader(layer, level)
+        if stored is not None and self._is_done(layer, level, _runs(request.style), box):
+            return RegionPlan(request, stored, 0, None, request.token_by(self._store_text), is_stored=True)
+        if least > limit:
+            raise TooLarge(
+                f"the region would read {least / 1e6:,.1f} MB at least; {limit / 1e6:,.1f} MB are "
+                "allowed: zoom in, increase the binning, or mix fewer channels",
+                "RGN",
+            )
+        return RegionPlan(request, source, below, limit, request.token_by(self._sample_text))
+
     def forget(self, fingerprints: Container[str]) -> None:
         """Let go of the plans for files that are others now, or gone."""
         gone = [key for key, plan in self._plans.items() if plan.brick.recipe.reader.fingerprint in fingerprints]
         for key in gone:
             del self._plans[key]
+        self.ways.forget(fingerprints)
 
-    def _plan(self, request: TileRequest, workers: int) -> TilePlan:
-        layer, content = request.layer, request.style.content
-        tile = self.tiles(layer).box(request.level, request.row, request.column)
-        reader, below = layer.at(request.level)
+    def _source_grid(self, request: TileRequest) -> BrickGrid:
+        """Bricks made of the source: of a subsample, where the exact ones would take too much."""
+        return grid_of(*request.layer.at(request.level), request.style.content, self.limits)
+
+    def _plan(self, request: TileRequest, way: Way, workers: int) -> TilePlan:
+        tile = self.tiles(request.layer).box(request.level, request.row, request.column)
+        stored = self._stored_plan(request, tile, workers) if way is Way.STORE else None
+        if stored is not None:
+            return stored
+        plan = self._cut(request, tile, *request.layer.at(request.level), self._source_grid(request), workers)
+        return replace(plan, passing=way is Way.STORE)
+
+    def _stored_plan(self, request: TileRequest, tile: Box, workers: int) -> TilePlan | None:
+        """Plan a tile from the store: of a whole brick where that is there, else of what it needs itself."""
+        layer, content, level = request.layer, request.style.content, request.level
+        reader = None if self._stored is None else self._stored.reader(layer, level)
+        if reader is None:
+            return None
+        runs = _runs(request.style)
+        if not self._is_done(layer, level, runs, tile):
+            return None
+        grid = grid_of(reader, 0, content, self._stored_limits)
+        box = grid.box(tile)
+        deep = [grid.plane_range(content.channel, layer.channels)] if isinstance(content, Mono) else runs
+        if not self._is_done(layer, level, deep, box):
+            grid = replace(grid, planes=1, restarts=())
+            if not self._is_done(layer, level, runs, box):
+                grid = replace(grid, rows=self.limits.tile_size, columns=self.limits.tile_size)
+        return replace(self._cut(request, tile, reader, 0, grid, workers), is_stored=True)
+
+    def _is_done(self, layer: Layer, level: int, runs: Iterable[tuple[int, int]], box: Box) -> bool:
+        stored = self._stored
+        return stored is not None and all(stored.is_done(layer, level, planes, box) for planes in runs)
+
+    def _cut(
+        self, request: TileRequest, tile: Box, reader: Reader, below: int, grid: BrickGrid, workers: int
+    ) -> TilePlan:
+        """Plan a tile as a part of a brick of a grid."""
+        content, box = request.style.content, grid.box(tile)
+        stripe = box.top // grid.rows + box.left // grid.columns  # along the diagonal: neighbours are one further
         recipe: BrickRecipe
         if isinstance(content, Mix):
-            grid = self.grid(layer, request.level, content)
-            box = grid.box(tile)
-            recipe = MixBrick(reader, below, box, content, grid.preview_read, _stripe(grid, box))
+            recipe = MixBrick(reader, below, box, content, grid.preview_read, stripe)
             plane = 0
         else:
-            grid = self.grid(layer, request.level)
-            box = grid.box(tile)
-            planes = grid.plane_range(content.channel, layer.channels)
+            planes = grid.plane_range(content.channel, request.layer.channels)
             bricks_a_plane = -(-grid.width // grid.columns) * -(-grid.height // grid.rows)
-            stripe = _stripe(grid, box)
             if bricks_a_plane < _BRICKS_A_WORKER * workers:
                 stripe += planes[0] // grid.planes
             recipe = PlaneBrick(reader, below, planes, box, grid.preview_read, stripe)
@@ -145,6 +316,13 @@ class Planner:
         return TilePlan(Brick(recipe), plane, tile.within(box), grid.preview_read is not None)
 
 
-def _stripe(grid: BrickGrid, box: Box) -> int:
-    """Return a brick's number along the diagonal of its plane: neighbours to the right and below are one further."""
-    return box.top // grid.rows + box.left // grid.columns
+def _runs(style: Style) -> list[tuple[int, int]]:
+    """Channels of a style as ranges of those that follow one another: first, and one past the last."""
+    content = style.content
+    runs: list[tuple[int, int]] = []
+    for channel in sorted(content.channels) if isinstance(content, Mix) else (content.channel,):
+        if runs and runs[-1][1] == channel:
+            runs[-1] = runs[-1][0], channel + 1
+        else:
+            runs.append((channel, channel + 1))
+    return runs

@@ -114,7 +114,7 @@ def next_tiles(view: View, planner: Planner) -> Iterator[TileRequest]:
     def at(box: Box, style: Style) -> TileRequest:
         return replace(request, row=box.top // tile_size, column=box.left // tile_size, style=style)
 
-    grid = planner.grid(layer, request.level, None if isinstance(content, Mono) else content)
+    grid = planner.grid(request)
     if isinstance(content, Mono) and view.step:
         places = dict.fromkeys(box for _, box in view.boxes)
         for channel in _next_channels(content.channel, view.step, grid, layer.channels):
@@ -207,8 +207,10 @@ class Prefetcher:
         left = self._limit
         for request in next_tiles(view, self._planner):
             plan = self._planner.plan(request, workers)
+            if plan.preview:
+                continue  # what is around it may be in the store
             left -= plan.brick.recipe.read_cost
-            if left < 0 or plan.preview:
+            if left < 0:
                 return
             yield plan.brick
 

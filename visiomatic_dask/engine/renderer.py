@@ -5,35 +5,55 @@ Everything that blocks happens on workers.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Container
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable, Container
 from contextlib import asynccontextmanager
 
 from visiomatic_dask.config import Settings
+from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine import tasks
 from visiomatic_dask.engine.admission import Admission
-from visiomatic_dask.engine.bricks import region_costs
+from visiomatic_dask.engine.build_news import BuildNews
+from visiomatic_dask.engine.builder import Builder
 from visiomatic_dask.engine.cluster import ClusterTarget
 from visiomatic_dask.engine.link import ClusterLink, kept_link
 from visiomatic_dask.engine.measurer import Measurer
-from visiomatic_dask.engine.planner import Planner
+from visiomatic_dask.engine.planner import Planner, RegionPlan, TilePlan
 from visiomatic_dask.engine.prefetch import Prefetcher
+from visiomatic_dask.engine.pyramids import OpenLayers, PyramidNews, Pyramids
 from visiomatic_dask.engine.requests import Picture, RegionRequest, TileRequest
 from visiomatic_dask.engine.task_runner import TaskRunner
-from visiomatic_dask.errors import TooLarge, Unavailable
+from visiomatic_dask.engine.ways import Way
+from visiomatic_dask.errors import PyramidGone, TooLarge, Unavailable
 
 _LARGEST_JPEG = 65_500
 """Pixels along a side that libjpeg encodes."""
+_BUILT_SOON = 5
+"""Seconds after which to ask again for what is being built."""
 
 
 @asynccontextmanager
-async def open_renderer(target: ClusterTarget | None, version: str, settings: Settings) -> AsyncIterator[Renderer]:
+async def open_renderer(
+    target: ClusterTarget | None,
+    version: str,
+    settings: Settings,
+    layers: OpenLayers | None = None,
+    news: PyramidNews | None = None,
+) -> AsyncIterator[Renderer]:
     """Start or join a cluster, and give a renderer on it that finds a cluster again which was lost.
 
-    See `visiomatic_dask.engine.cluster.open_cluster` for the parameters and for what is raised.
+    See `visiomatic_dask.engine.cluster.open_cluster` and `Renderer` for the parameters and for what is raised.
     """
-    renderer = Renderer(settings)
+    renderer = Renderer(settings, layers, news)
     async with kept_link(target, version, settings, renderer.use):
-        yield renderer
+        try:
+            renderer.start()
+            yield renderer
+        finally:
+            await renderer.close()
 
 
 class Renderer:
@@ -42,18 +62,27 @@ class Renderer:
     Parameters
     ----------
     settings : Settings
-        Every limit.
+        Every limit. Without `store`, or where `pyramid` is ``memory``, there are no pyramids.
+    layers : OpenLayers, optional
+        Knows the cubes that are open; without it there are no pyramids either.
+    news : PyramidNews, optional
+        Is told what becomes of pyramids; comes with `layers`.
 
     Attributes
     ----------
+    pyramids : Pyramids or None
+        What is in the store.
     planner : Planner
         Finds a tile's brick.
     measure : Measurer
         Statistics and measurements.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self.planner = Planner(settings)
+    def __init__(self, settings: Settings, layers: OpenLayers | None = None, news: PyramidNews | None = None) -> None:
+        self.pyramids: Pyramids | None = None
+        if layers is not None and news is not None and settings.store is not None and settings.pyramid != "memory":
+            self.pyramids = Pyramids(settings, self._builder, layers, news)
+        self.planner = Planner(settings, self.pyramids)
         self._settings = settings
         self._link: ClusterLink | None = None
         self._admission = Admission(settings.queue_limit)
@@ -66,6 +95,25 @@ class Renderer:
         self._link = link
         self._prefetcher.forget()
 
+    def start(self) -> None:
+        """Begin with what goes on by itself: looking at what others put into the store."""
+        if self.pyramids is not None:
+            self.pyramids.start()
+
+    async def close(self) -> None:
+        """Stop what goes on by itself."""
+        if self.pyramids is not None:
+            await self.pyramids.close()
+
+    def _builder(self, told: Callable[[BuildNews], None]) -> Builder:
+        owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        return Builder(
+            lambda: None if self._link is None else self._link.client,
+            lambda: () if self._link is None else self._link.dispatcher.members.usable,
+            owner,
+            told,
+        )
+
     def forget(self, fingerprints: Container[str]) -> None:
         """Let go of all that is kept of files that are others now, or gone: plans, views, bricks.
 
@@ -74,6 +122,8 @@ class Renderer:
         fingerprints : container of str
             Those of the readers.
         """
+        if self.pyramids is not None:
+            self.pyramids.forget(fingerprints)
         self.planner.forget(fingerprints)
         self._prefetcher.forget_files(fingerprints)
         if self._link is not None:
@@ -104,13 +154,30 @@ class Renderer:
             raise Unavailable("the cluster cannot be reached at the moment; it is being looked for", retry_after=5)
         return self._link
 
+    def opened(self, layer: Layer) -> None:
+        """Note that somebody looks at a layer, of which all is built ahead where the settings say so."""
+        if self.pyramids is not None and self._settings.pyramid == "ahead":
+            self.prebuild(layer)
+
+    def prebuild(self, layer: Layer) -> None:
+        """Have the pyramid of a layer built, as far as any of it will be shown."""
+        if self.pyramids is not None and self.planner.ways.stored_levels(layer):
+            self.pyramids.want_all(layer)
+
+    async def is_passing(self, request: TileRequest) -> bool:
+        """Whether there is no more than a preview of a tile at the moment, which something exact will follow."""
+        if self.pyramids is None or self.planner.ways.of(request) is not Way.STORE:
+            return False
+        await self.pyramids.looked_up(request.layer)
+        return self.planner.plan(request, self.workers).passing and not request.settled
+
     async def tile(self, request: TileRequest, viewer: str = "") -> Picture:
         """Render a tile.
 
         Parameters
         ----------
         request : TileRequest
-            Which.
+            Which. If it is settled, the exact picture is waited for wherever there will be one.
         viewer : str
             Who wants it: viewers take turns, and each has a share of the places in the queue.
 
@@ -119,28 +186,60 @@ class Renderer:
         InvalidRequest
             If there is no such tile.
         Unavailable
-            If no worker answers before the deadline, or too many tiles wait already.
+            If no worker answers before the deadline, the exact picture is not there by then, or too many tiles wait
+            already.
         VisiomaticError
             Whatever kept the pixels from being read.
         """
-        dispatcher = self._linked().dispatcher
-        workers = self.workers
-        plan = self.planner.plan(request, workers)
+        self._linked()
+        plan = self.planner.plan(request, self.workers)
         self._admission.enter(viewer)
         try:
-            if dispatcher.keeper.is_news(plan.brick):
-                self._prefetcher.saw(viewer, request, plan, dispatcher.keeper, workers)
-            elif plan.brick.recipe.is_deep:
-                self._prefetcher.stepped(viewer, request, plan, dispatcher.keeper, workers)
-            answer = await dispatcher.ask(plan, plan.job(request.style), viewer)
-            return Picture(answer.data, plan.preview, answer.timing)
+            if plan.passing and self.pyramids is not None:
+                plan = await self._demanded(request, self.pyramids)
+            try:
+                return await self._rendered(request, plan, viewer)
+            except PyramidGone:
+                if self.pyramids is None or self.planner.ways.of(request) is not Way.STORE:
+                    raise
+                self.pyramids.gone(request.layer)
+                plan = await self._demanded(request, self.pyramids)
+                return await self._rendered(request, plan, viewer)
         except TimeoutError as error:
             raise Unavailable(f"no worker has answered within {self._settings.deadline:g} s") from error
         finally:
             self._admission.leave(viewer)
 
-    async def region(self, request: RegionRequest) -> Picture:
-        """Render a rectangle as one picture, in one task.
+    async def _rendered(self, request: TileRequest, plan: TilePlan, viewer: str) -> Picture:
+        dispatcher, workers = self._linked().dispatcher, self.workers
+        if self.pyramids is not None and plan.is_stored:
+            self.pyramids.used(request.layer)
+        if dispatcher.keeper.is_news(plan.brick):
+            self._prefetcher.saw(viewer, request, plan, dispatcher.keeper, workers)
+        elif plan.brick.recipe.is_deep:
+            self._prefetcher.stepped(viewer, request, plan, dispatcher.keeper, workers)
+        answer = await dispatcher.ask(plan, plan.job(request.style), viewer)
+        return Picture(answer.data, plan.preview, answer.timing, passing=plan.passing)
+
+    async def _demanded(self, request: TileRequest, pyramids: Pyramids) -> TilePlan:
+        """Have built what a tile needs of the store. It is waited for only by those who hear of nothing better."""
+        await pyramids.looked_up(request.layer)
+        if not request.settled:
+            plan = self.planner.plan(request, self.workers)
+            if plan.passing:
+                pyramids.want(request.layer, self.planner.needs(request))
+            return plan
+        try:
+            async with asyncio.timeout(self._settings.deadline):
+                while (plan := self.planner.plan(request, self.workers)).passing:
+                    pyramids.want(request.layer, self.planner.needs(request))
+                    await pyramids.changed(request.layer)
+        except TimeoutError as error:
+            raise Unavailable("the exact picture of this tile is being built; try again soon", _BUILT_SOON) from error
+        return plan
+
+    async def plan_region(self, request: RegionRequest) -> RegionPlan:
+        """Find out what a region is best made of at the moment.
 
         Raises
         ------
@@ -148,7 +247,7 @@ class Renderer:
             If it would render more tiles than ``visiomatic.region-tiles``, is longer than a JPEG can be, or would read
             more than ``visiomatic.read-limit`` even from a subsample.
         """
-        settings, layer, box = self._settings, request.layer, request.box
+        settings, box = self._settings, request.box
         most = settings.region_tiles * settings.tile_size**2
         if box.rows * box.columns > most:
             raise TooLarge(
@@ -161,23 +260,36 @@ class Renderer:
                 f"the region has {box.columns} x {box.rows} pixels; a JPEG has {_LARGEST_JPEG} along a side at most",
                 "RGN",
             )
-        reader, below = layer.at(request.level)
-        whole, least = region_costs(reader, below, box, request.style)
-        if least > settings.read_limit:
-            raise TooLarge(
-                f"the region would read {least / 1e6:,.1f} MB at least; {settings.read_limit / 1e6:,.1f} MB are "
-                "allowed: zoom in, increase the binning, or mix fewer channels",
-                "RGN",
+        if self.pyramids is not None and request.level:
+            await self.pyramids.looked_up(request.layer)
+        return self.planner.plan_region(request)
+
+    async def region(self, plan: RegionPlan) -> Picture:
+        """Render a rectangle as one picture, in one task.
+
+        Raises
+        ------
+        PyramidGone
+            If it was to be made from the store, and what is needed has left it meanwhile: worth another try.
+        VisiomaticError
+            Whatever kept the pixels from being read.
+        """
+        request = plan.request
+        if self.pyramids is not None and plan.is_stored:
+            self.pyramids.used(request.layer)
+        try:
+            data = await self._runner.run(
+                tasks.render_region,
+                plan.reader,
+                plan.below,
+                request.box,
+                request.style,
+                plan.preview_read,
+                key=f"region-{plan.token}",
+                in_parts=True,
             )
-        preview_read = settings.read_limit if whole > settings.read_limit else None
-        data = await self._runner.run(
-            tasks.render_region,
-            reader,
-            below,
-            box,
-            request.style,
-            preview_read,
-            key=f"region-{request.token}",
-            in_parts=True,
-        )
-        return Picture(data, preview_read is not None)
+        except PyramidGone:
+            if self.pyramids is not None:
+                self.pyramids.gone(request.layer)
+            raise
+        return Picture(data, plan.preview_read is not None)

@@ -23,6 +23,8 @@ class TileRequest:
         Which tile, in raster orientation.
     style : Style
         How it is rendered.
+    settled : bool
+        Whether what is sent has to stay: who asks will hear of no better picture.
     """
 
     layer: Layer
@@ -30,12 +32,17 @@ class TileRequest:
     row: int
     column: int
     style: Style
+    settled: bool = False
 
     @property
     def token(self) -> str:
-        """32 hexadecimal digits: equal for two requests if and only if they ask for the same bytes."""
+        """32 hexadecimal digits: equal for two requests if and only if they ask for the same bytes, of the source."""
+        return self.token_by("")
+
+    def token_by(self, way: str) -> str:
+        """32 hexadecimal digits that tell the bytes of the request, made in a certain way, from any other."""
         source = self.layer.at(self.level)[0].token
-        return _digest(f"tile|{source}|{self.level}|{self.row}|{self.column}|{self.style.text}")
+        return _digest(f"tile|{way}{source}|{self.level}|{self.row}|{self.column}|{self.style.text}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +65,12 @@ class RegionRequest:
     @property
     def token(self) -> str:
         """32 hexadecimal digits, as of `TileRequest`."""
+        return self.token_by("")
+
+    def token_by(self, way: str) -> str:
+        """32 hexadecimal digits, as of `TileRequest`."""
         source = self.layer.at(self.level)[0].token
-        return _digest(f"region|{source}|{self.level}|{self.box}|{self.style.text}")
+        return _digest(f"region|{way}{source}|{self.level}|{self.box}|{self.style.text}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +87,15 @@ class Picture:
         Where the time went that it took to make a tile.
     kept : bool
         Whether it was made for an earlier request.
+    passing : bool
+        Whether an exact one will take its place: a preview that is not to be kept.
     """
 
     data: bytes
     preview: bool = False
     timing: Timing | None = field(default=None, compare=False)
     kept: bool = field(default=False, compare=False)
+    passing: bool = False
 
 
 def _digest(text: str) -> str:

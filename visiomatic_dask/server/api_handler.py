@@ -18,7 +18,7 @@ _BANNER = """<!doctype html><html lang="en"><meta charset="utf-8"><title>visioma
 <p>visiomatic_dask {version}: the web API of VisiOmatic 3. Ask for <code>?FIF=name&amp;INFO</code>.</p></html>
 """
 _DELIVERY = Delivery()
-"""The client hears no events, so a preview is never marked: what it shows under a URL stays."""
+"""The client hears no events, so a preview is never marked: what it shows of a tile stays."""
 _REQUESTS = ("INFO", "obj", "PFL", "VAL", "JTL", "RGN")
 
 
@@ -35,6 +35,7 @@ class APIHandler(BaseHandler):
             return
         opened = await self.services.catalog.get(name, "FIF")
         layer = opened.cube.layer()
+        self.services.renderer.opened(layer)
         match next((key for key in _REQUESTS if key in arguments), None):
             case "INFO" | "obj" as what:
                 await self._describe(opened, layer, what)
@@ -78,14 +79,14 @@ class APIHandler(BaseHandler):
         grid = self.services.renderer.planner.tiles(layer)
         level, row, column = api_tile(arguments.text("JTL") or "", grid)
         style = await self._style(arguments, opened, layer)
-        request = TileRequest(layer, level, row, column, style)
+        request = TileRequest(layer, level, row, column, style, settled=True)
         self.services.styles.put(self.request.uri or "", KnownStyle(opened.cube, layer, style, _DELIVERY))
-        await self.send_picture(request, lambda: self.services.renderer.tile(request, self.viewer), _DELIVERY)
+        await self.send_tile(request, _DELIVERY)
 
     async def _region(self, arguments: Arguments, opened: OpenedCube, layer: Layer) -> None:
         level, box = api_region(arguments, layer)
         request = RegionRequest(layer, level, box, await self._style(arguments, opened, layer))
-        await self.send_picture(request, lambda: self.services.renderer.region(request), _DELIVERY)
+        await self.send_region(await self.services.renderer.plan_region(request), _DELIVERY)
 
     async def _style(self, arguments: Arguments, opened: OpenedCube, layer: Layer) -> Style:
         query = api_style(arguments, layer, self.services.settings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +13,9 @@ from typing import Any
 from tornado.web import HTTPError, RequestHandler
 
 from visiomatic_dask.config import Settings
+from visiomatic_dask.engine.planner import RegionPlan
 from visiomatic_dask.engine.renderer import Renderer
-from visiomatic_dask.engine.requests import Picture, RegionRequest, TileRequest
+from visiomatic_dask.engine.requests import Picture, TileRequest
 from visiomatic_dask.errors import CubeChanged, VisiomaticError
 from visiomatic_dask.server.arguments import Arguments
 from visiomatic_dask.server.browse import Browser
@@ -70,6 +71,25 @@ class Services:
     events: EventHub
     settings: Settings
     version: str
+
+    async def tile(self, request: TileRequest, token: str, viewer: str) -> Picture:
+        """Return a tile: one that is kept, one that is being made for somebody else, or a new one.
+
+        Parameters
+        ----------
+        request : TileRequest
+            Which.
+        token : str
+            Its token.
+        viewer : str
+            Whom it is for.
+        """
+        kept = self.desk.kept(token)
+        if kept is not None:
+            return kept
+        passing = await self.renderer.is_passing(request)
+        fingerprint = request.layer.reader.fingerprint
+        return await self.desk.get(token, fingerprint, lambda: self.renderer.tile(request, viewer), passing)
 
     def noticed(self, error: BaseException | None) -> None:
         """Look at all files anew before they are used again, where a reader has found one changed."""
@@ -127,30 +147,32 @@ class BaseHandler(RequestHandler):
         if not isinstance(value, VisiomaticError) or value.status == 500:
             super().log_exception(typ, value, tb)
 
-    async def send_picture(
-        self,
-        request: TileRequest | RegionRequest,
-        make: Callable[[], Awaitable[Picture]],
-        delivery: Delivery,
-    ) -> None:
-        """Send a picture, or 304 where the browser has it already.
+    async def send_tile(self, request: TileRequest, delivery: Delivery) -> None:
+        """Send a tile, or 304 where the browser has it already."""
+        services = self.services
+        token = services.renderer.planner.token(request)
+        if not self._unchanged(token, delivery):
+            await self._send_made(token, services.tile(request, token, self.viewer), delivery)
 
-        Parameters
-        ----------
-        request : TileRequest or RegionRequest
-            Which; its token becomes the ETag.
-        make : callable
-            Makes it.
-        delivery : Delivery
-            How it is delivered.
-        """
-        token = request.token
-        if not_modified(token, self.request.headers.get("If-None-Match")):
-            self._set_headers(cache_headers(token, delivery))
-            self.set_status(304)
-            self.finish()
-            return
-        self._making = asyncio.ensure_future(self.services.desk.get(token, request.layer.reader.fingerprint, make))
+    async def send_region(self, plan: RegionPlan, delivery: Delivery) -> None:
+        """Send a region, or 304 where the browser has it already."""
+        services, fingerprint = self.services, plan.request.layer.reader.fingerprint
+        if not self._unchanged(plan.token, delivery):
+            making = services.desk.get(plan.token, fingerprint, lambda: services.renderer.region(plan))
+            await self._send_made(plan.token, making, delivery)
+
+    def _unchanged(self, token: str, delivery: Delivery) -> bool:
+        """Whether the browser has the picture of that token already; then it is told so."""
+        if not not_modified(token, self.request.headers.get("If-None-Match")):
+            return False
+        self._set_headers(cache_headers(token, delivery))
+        self.set_status(304)
+        self.finish()
+        return True
+
+    async def _send_made(self, token: str, making: Coroutine[Any, Any, Picture], delivery: Delivery) -> None:
+        """Send a picture once it is made."""
+        self._making = asyncio.ensure_future(making)
         try:
             picture = await self._making
         except asyncio.CancelledError:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from visiomatic_dask.cube import Cube, Layer, SourceFile
-from visiomatic_dask.errors import BeingUnpacked, CubeNotFound, UnreadableCube
+from visiomatic_dask.errors import BeingUnpacked, CubeChanged, CubeNotFound, UnreadableCube
 from visiomatic_dask.readers import UnpackCache, open_cube
 from visiomatic_dask.readers.place import is_url
 from visiomatic_dask.rendering import Background
@@ -112,6 +112,24 @@ class Catalog:
             return None
         self._opened.move_to_end(name)
         return opened
+
+    def find(self, layer_token: str) -> tuple[Cube, Layer] | None:
+        """Return the layer of an open cube whose reader has a token."""
+        found = ((one.cube, layer) for one in self._opened.values() for layer in one.cube.layers)
+        return next((one for one in found if one[1].reader.token == layer_token), None)
+
+    async def backgrounds(self, layer: Layer) -> list[Background]:
+        """Return the background of every channel of a layer of an open cube.
+
+        Raises
+        ------
+        CubeChanged
+            If it is open no more.
+        """
+        for opened in self._opened.values():
+            if any(one.reader.token == layer.reader.token for one in opened.cube.layers):
+                return await opened.backgrounds(layer)
+        raise CubeChanged(f"layer {layer.name} is no longer open; open its cube again")
 
     def doubt(self) -> None:
         """Trust no look at a file that was made before now: somebody has found one changed."""

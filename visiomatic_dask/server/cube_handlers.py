@@ -66,7 +66,9 @@ class LayerHandler(BaseHandler):
     async def open(self, name: str, arguments: Arguments) -> tuple[OpenedCube, Layer]:
         """Open the cube, and choose its layer."""
         opened = await self.services.catalog.get(name, "name")
-        return opened, opened.cube.layer(arguments.text("layer"))
+        layer = opened.cube.layer(arguments.text("layer"))
+        self.services.renderer.opened(layer)
+        return opened, layer
 
 
 class CubeHandler(LayerHandler):
@@ -107,7 +109,7 @@ class TileHandler(LayerHandler):
         services.renderer.planner.tiles(layer).box(request.level, request.row, request.column)
         delivery = Delivery(image_format, fingerprinted, previews=True)
         services.styles.put(self.request.uri or "", KnownStyle(opened.cube, layer, style, delivery))
-        await self.send_picture(request, lambda: services.renderer.tile(request, self.viewer), delivery)
+        await self.send_tile(request, delivery)
 
 
 class ValuesHandler(LayerHandler):

@@ -27,6 +27,7 @@ from visiomatic_dask.engine.cluster import shared_cluster
 from visiomatic_dask.errors import InvalidSetting, VisiomaticError
 from visiomatic_dask.server.names import DataRoots
 from visiomatic_dask.server.serve import ServeOptions, bound_sockets, port_error, run, serve, stop_signals
+from visiomatic_dask.server.stores import with_store
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ async def serve_from_several(
     )  # what is wrong with a path is said before anything is started
     stop = stop_signals()
     with reserved_port(options) as port:
+        settings = with_store(settings, options.cluster)  # they will join what is started here as if it were anybody's
         async with shared_cluster(options.cluster, count) as cluster:
             shared = replace(options, port=port, cluster=cluster, reuse_port=True)
             await _Supervisor(count, shared, settings, ready).run(stop)
@@ -155,7 +157,8 @@ class _Supervisor:
         ours, theirs = multiprocessing.Pipe(duplex=False)
         with ours:
             with theirs:
-                process = _started(number, self._options, self._settings, theirs)
+                options = replace(self._options, prebuild=self._options.prebuild and number == 1)  # once is enough
+                process = _started(number, options, self._settings, theirs)
             try:
                 await _readable(ours.fileno())
                 try:

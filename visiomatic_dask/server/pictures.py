@@ -43,7 +43,9 @@ class PictureDesk:
             self._kept.move_to_end(token)
         return picture
 
-    async def get(self, token: str, fingerprint: str, make: Callable[[], Awaitable[Picture]]) -> Picture:
+    async def get(
+        self, token: str, fingerprint: str, make: Callable[[], Awaitable[Picture]], passing: bool = False
+    ) -> Picture:
         """Return the picture that `token` names: one that is kept, one under way, or a new one.
 
         Parameters
@@ -54,27 +56,31 @@ class PictureDesk:
             Of the reader it is made from.
         make : callable
             Makes it.
+        passing : bool
+            Whether it will be no more than a preview of that. Who asks for the exact picture later is never given one
+            that is under way.
         """
         kept = self.kept(token)
         if kept is not None:
             return kept
-        while (other := self._under_way.get(token)) is not None:
+        under_way = f"preview of {token}" if passing else token
+        while (other := self._under_way.get(under_way)) is not None:
             picture = await asyncio.shield(other.picture)
             if picture is not None:
                 return picture
             # Whoever was making it is gone: the first of those who waited takes over.
-        mine = self._under_way[token] = _UnderWay(fingerprint, asyncio.get_running_loop().create_future())
+        mine = self._under_way[under_way] = _UnderWay(fingerprint, asyncio.get_running_loop().create_future())
         made: Picture | None = None
         try:
             made = await make()
-            if not mine.is_outdated:
+            if not (mine.is_outdated or made.passing):
                 self._keep(token, fingerprint, made)
         except Exception as error:
             mine.picture.set_exception(error)
             mine.picture.exception()  # seen, even if nobody else waits
             raise
         finally:
-            del self._under_way[token]
+            del self._under_way[under_way]
             if not mine.picture.done():
                 mine.picture.set_result(made)
         return made

@@ -27,7 +27,7 @@ class Delivery:
     fingerprinted : bool
         Whether the URL holds the fingerprint, so that what it names can never change.
     previews : bool
-        Whether a preview is marked as one, and not to be kept.
+        Whether a preview is marked as one, and not to be kept. Else whoever asked has to be content with what is sent.
     """
 
     image_format: ImageFormat = "jpeg"

@@ -20,11 +20,12 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from visiomatic_dask.config import Settings
-from visiomatic_dask.cube import Cube
+from visiomatic_dask.cube import Cube, Layer
 from visiomatic_dask.engine.cluster import ClusterTarget
 from visiomatic_dask.engine.renderer import open_renderer
 from visiomatic_dask.errors import InvalidSetting
 from visiomatic_dask.readers import UnpackCache
+from visiomatic_dask.rendering import Background
 from visiomatic_dask.server.application import make_application
 from visiomatic_dask.server.base import Services
 from visiomatic_dask.server.browse import Browser
@@ -32,6 +33,8 @@ from visiomatic_dask.server.catalog import Catalog
 from visiomatic_dask.server.events import EventHub
 from visiomatic_dask.server.names import DataRoots
 from visiomatic_dask.server.pictures import PictureDesk
+from visiomatic_dask.server.prebuild import prebuilding
+from visiomatic_dask.server.stores import with_store
 from visiomatic_dask.server.tile_lane import TileLane
 from visiomatic_dask.server.tile_paths import StyleCache
 
@@ -59,6 +62,8 @@ class ServeOptions:
         Version of this package.
     reuse_port : bool
         Whether other processes of this user listen on the same port.
+    prebuild : bool
+        Whether the pyramids of the cubes among the paths are built from the start.
     """
 
     paths: Sequence[Path | str]
@@ -67,6 +72,7 @@ class ServeOptions:
     cluster: ClusterTarget | None
     version: str
     reuse_port: bool = False
+    prebuild: bool = False
 
 
 def bound_sockets(options: ServeOptions) -> list[socket.socket]:
@@ -95,27 +101,40 @@ async def open_services(options: ServeOptions, settings: Settings, roots: DataRo
 
     Raises
     ------
+    InvalidSetting
+        If the store cannot be written to.
     ClusterError
         If the cluster cannot be used.
     """
+    settings = with_store(settings, options.cluster)
+    if options.prebuild and settings.pyramid == "memory":
+        raise InvalidSetting(
+            "--prebuild has no store to build in: give --store, and do not set visiomatic.pyramid to memory"
+        )
     desk, styles = PictureDesk(settings.tile_cache), StyleCache()
+
+    async def backgrounds(layer: Layer) -> list[Background]:
+        return await renderer.measure.backgrounds(layer)
 
     def forget(cube: Cube, fingerprints: frozenset[str]) -> None:
         renderer.forget(fingerprints)
         desk.forget(fingerprints)
         styles.forget(cube)
 
-    async with open_renderer(options.cluster, options.version, settings) as renderer:
-        cache = UnpackCache.of(settings)
-        catalog = Catalog(roots, renderer.measure.backgrounds, settings.open_cubes, forget, cache)
-        async with catalog.watched():
-            with (
-                contextlib.closing(catalog),
-                contextlib.closing(Browser(roots, cache)) as browser,
-                _threads_for_batches() as batches,
-                contextlib.closing(EventHub(settings.pyramid != "memory")) as events,
-            ):
-                yield Services(renderer, catalog, browser, desk, styles, batches, events, settings, options.version)
+    cache = UnpackCache.of(settings)
+    catalog = Catalog(roots, backgrounds, settings.open_cubes, forget, cache)
+    events = EventHub(settings.pyramid != "memory")
+    async with (
+        open_renderer(options.cluster, options.version, settings, catalog, events) as renderer,
+        catalog.watched(),
+    ):
+        with (
+            contextlib.closing(catalog),
+            contextlib.closing(Browser(roots, cache)) as browser,
+            _threads_for_batches() as batches,
+            contextlib.closing(events),
+        ):
+            yield Services(renderer, catalog, browser, desk, styles, batches, events, settings, options.version)
 
 
 @contextlib.contextmanager
@@ -147,6 +166,8 @@ async def running_server(options: ServeOptions, settings: Settings) -> AsyncIter
         for one in sockets:
             stack.callback(one.close)  # where no server comes to own them; closing twice does no harm
         services = await stack.enter_async_context(open_services(options, settings, roots))
+        if options.prebuild:
+            await stack.enter_async_context(prebuilding(services, list(roots.single)))
         server = HTTPServer(TileLane(make_application(services), services), max_header_size=_LARGEST_HEADER)
         sockets = sockets or bound_sockets(options)
         server.add_sockets(sockets)

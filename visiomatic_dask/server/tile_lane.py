@@ -24,7 +24,7 @@ from tornado.httputil import (
 )
 from tornado.web import Application
 
-from visiomatic_dask.engine.requests import Picture, TileRequest
+from visiomatic_dask.engine.requests import TileRequest
 from visiomatic_dask.errors import InvalidRequest, VisiomaticError
 from visiomatic_dask.server.base import Services
 from visiomatic_dask.server.responses import (
@@ -80,7 +80,8 @@ class TileLane(HTTPServerConnectionDelegate):
             place = path.locate(self.services.renderer.planner.tiles(style.layer))
         except InvalidRequest:
             return None
-        return TileRequest(style.layer, *place, style.style), style.delivery
+        settled = not style.delivery.previews
+        return TileRequest(style.layer, *place, style.style, settled), style.delivery
 
 
 class _Message(HTTPMessageDelegate):
@@ -117,7 +118,7 @@ class _Message(HTTPMessageDelegate):
                 self._other.finish()
             return
         request, delivery = self._tile
-        token = request.token
+        token = self._lane.services.renderer.planner.token(request)
         if not_modified(token, self._headers.get("If-None-Match")):
             self._send(304, cache_headers(token, delivery), b"")
             return
@@ -142,12 +143,8 @@ class _Message(HTTPMessageDelegate):
     async def _answer(self, request: TileRequest, token: str, delivery: Delivery) -> None:
         services = self._lane.services
         viewer = viewer_of(self._headers.get("Cookie"), self._server_conn)
-
-        def make() -> Awaitable[Picture]:
-            return services.renderer.tile(request, viewer)
-
         try:
-            picture = await services.desk.get(token, request.layer.reader.fingerprint, make)
+            picture = await services.tile(request, token, viewer)
         except VisiomaticError as error:
             services.noticed(error)
             self._send(*error_response(error, 500))
