@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Any
 
 from visiomatic_dask.config import Settings
-from visiomatic_dask.cube import Layer
+from visiomatic_dask.cube import Layer, Reader
 from visiomatic_dask.engine import tasks
+from visiomatic_dask.engine.spectral import SpectralCopies
 from visiomatic_dask.engine.task_runner import TaskRunner
-from visiomatic_dask.errors import TooLarge
+from visiomatic_dask.errors import CubeChanged, TooLarge, UnreadableCube
 from visiomatic_dask.rendering import Background, Cut, interpolate_backgrounds, known_backgrounds, known_range_cut
+
+logger = logging.getLogger(__name__)
 
 
 class Measurer:
@@ -23,11 +27,14 @@ class Measurer:
         Runs them.
     settings : Settings
         What may be read, and how much an answer may hold.
+    spectral : SpectralCopies, optional
+        Of the store; those in ``visiomatic.store`` if there are none.
     """
 
-    def __init__(self, runner: TaskRunner, settings: Settings) -> None:
+    def __init__(self, runner: TaskRunner, settings: Settings, spectral: SpectralCopies | None = None) -> None:
         self._runner = runner
         self._settings = settings
+        self.spectral = spectral or SpectralCopies(lambda: settings.store)
 
     async def backgrounds(self, layer: Layer) -> list[Background]:
         """Estimate the background of every channel from a bounded sample.
@@ -35,7 +42,7 @@ class Measurer:
         Channels that were not sampled are interpolated. What the source has written down of them counts more.
         """
         limit, most = self._settings.sample_limit, self._settings.sample_channels
-        key = _key("statistics", layer, limit, most)
+        key = _key("statistics", layer.reader, limit, most)
         found = await self._runner.run(tasks.sample_statistics, layer.reader, layer.channels, limit, most, key=key)
         backgrounds = interpolate_backgrounds(found, layer.channels)
         return backgrounds if layer.statistics is None else known_backgrounds(backgrounds, layer.statistics)
@@ -50,7 +57,7 @@ class Measurer:
             if known is not None:
                 return known
         limit = self._settings.sample_limit
-        key = _key("cuts", layer, channel, method, limit)
+        key = _key("cuts", layer.reader, channel, method, limit)
         cut: Cut = await self._runner.run(tasks.sampled_cut, layer.reader, channel, method, limit, key=key)
         return cut
 
@@ -63,8 +70,7 @@ class Measurer:
             If those are more values than ``visiomatic.measure-limit``.
         """
         self._check(layer.channels if channels is None else len(channels))
-        key = _key("values", layer, channels, x, y)
-        values = await self._runner.run(tasks.read_values, layer.reader, channels, x, y, key=key)
+        values = await self._along_channels(layer, tasks.read_values, "values", channels, (x, y), (x, y))
         return [float(v) for v in values]
 
     async def profile(
@@ -79,9 +85,32 @@ class Measurer:
         """
         points = max(abs(stop[0] - start[0]), abs(stop[1] - start[1])) + 1
         self._check(points * (layer.channels if channels is None else len(channels)))
-        key = _key("profile", layer, channels, start, stop)
-        x, y, values = await self._runner.run(tasks.read_profile, layer.reader, channels, start, stop, key=key)
+        x, y, values = await self._along_channels(layer, tasks.read_profile, "profile", channels, start, stop)
         return x.tolist(), y.tolist(), values.tolist()
+
+    async def _along_channels(
+        self,
+        layer: Layer,
+        function: Callable[..., Any],
+        prefix: str,
+        channels: Sequence[int] | None,
+        start: tuple[int, int],
+        stop: tuple[int, int],
+    ) -> Any:
+        """Run what reads some channels along a line, on the layer or on its spectral copy, whichever is faster."""
+        reader = await self.spectral.reader_for(layer, channels, start, stop)
+        where = start if function is tasks.read_values else (start, stop)
+        if reader is not layer.reader:
+            try:
+                return await self._runner.run(
+                    function, reader, channels, *where, key=_key(prefix, reader, channels, *where)
+                )
+            except (CubeChanged, UnreadableCube) as error:
+                logger.warning("a spectral copy is not used, but its source: %s", error)
+                self.spectral.lost(layer)
+        return await self._runner.run(
+            function, layer.reader, channels, *where, key=_key(prefix, layer.reader, channels, *where)
+        )
 
     def _check(self, values: int) -> None:
         if values > self._settings.measure_limit:
@@ -91,7 +120,7 @@ class Measurer:
             )
 
 
-def _key(prefix: str, layer: Layer, *parts: Any) -> str:
+def _key(prefix: str, reader: Reader, *parts: Any) -> str:
     """Make a task's key, which says everything its result depends on."""
-    text = f"{layer.reader.token}|{parts!r}"
+    text = f"{reader.token}|{parts!r}"
     return f"{prefix}-{blake2b(text.encode(), digest_size=16).hexdigest()}"

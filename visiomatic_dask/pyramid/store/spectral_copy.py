@@ -22,7 +22,7 @@ from visiomatic_dask.errors import UnreadableCube
 from visiomatic_dask.pyramid.store.folder import StoreFolder
 from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece
 from visiomatic_dask.pyramid.store.shards import Shard
-from visiomatic_dask.pyramid.store.spectral_plan import SpectralPlan
+from visiomatic_dask.pyramid.store.spectral_plan import DEFAULT_LIMITS, SpectralLimits, SpectralPlan
 from visiomatic_dask.pyramid.store.spectral_shard import encode_shard, join_shard
 from visiomatic_dask.pyramid.store.tree import read_root, write_tree
 
@@ -144,7 +144,7 @@ def find_spectral(store: str, token: str) -> SpectralCopy | None:
     return open_spectral(f"{store.rstrip('/')}/{found[0]}") if found else None
 
 
-def create_spectral(store: str, cube: Cube, layer: Layer) -> SpectralCopy:
+def create_spectral(store: str, cube: Cube, layer: Layer, limits: SpectralLimits = DEFAULT_LIMITS) -> SpectralCopy:
     """Create the spectral copy of a layer, empty; or open it, if it is there.
 
     Several processes may do so at the same time: all get the one that was there first.
@@ -155,6 +155,8 @@ def create_spectral(store: str, cube: Cube, layer: Layer) -> SpectralCopy:
         Path or URL.
     cube, layer : Cube, Layer
         What to copy.
+    limits : SpectralLimits, optional
+        What it is cut by; one that is there stays as it is.
     """
     reader = layer.reader
     there = find_spectral(store, reader.token)
@@ -162,7 +164,7 @@ def create_spectral(store: str, cube: Cube, layer: Layer) -> SpectralCopy:
         return there
     readable = re.sub(r"[^A-Za-z0-9_.]+", "-", f"{cube.name.rpartition('/')[2][-60:]}-{layer.name[-30:]}").strip("-.")
     address = f"{store.rstrip('/')}/{readable}-{spectral_digest(reader.token)}{_SUFFIX}"
-    copy = SpectralCopy(address, reader.token, reader.fingerprint, SpectralPlan.of(reader), reader.dtype.name)
+    copy = SpectralCopy(address, reader.token, reader.fingerprint, SpectralPlan.of(reader, limits), reader.dtype.name)
     write_tree(address, _documents(copy, cube, layer))
     return open_spectral(address)
 

@@ -19,19 +19,41 @@ from visiomatic_dask.cube import Reader, Window, first_chunk_rows
 from visiomatic_dask.pyramid.store.shards import LevelGrid, Shard
 from visiomatic_dask.pyramid.tiles import Box
 
-SHARD_BYTES = 96 * 2**20
-"""Decoded bytes of the largest shard: what its writer holds of it."""
-_CHUNK_BYTES = 2**20
-_LEAST_CHUNK = 2**17
-"""Decoded bytes of the largest chunk, where a spectrum lies in one, and where it lies in very many."""
-MOST_DEEP = 4096
-"""Channels of a chunk at most: with more, bands become so low and narrow that the source is read in crumbs."""
-_RUN = 8192
-"""Pixels along x that a band has at least, where its rows cannot be whole: runs of tens of kilobytes."""
 _ROUND = 32
 """What the sides of parts of storage chunks are multiples of, so that chunks of the copy fit in."""
 _LARGEST_READ = 16 * 2**20
 """Bytes that are asked of the source at a time."""
+
+_FILES = 40
+_BYTES_A_FILE = 32e6
+"""Files that a copy may have, however small, and bytes for each of the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpectralLimits:
+    """What a spectral copy is cut by.
+
+    Attributes
+    ----------
+    shard : int
+        Decoded bytes of the largest shard: what its writer holds of it.
+    chunk, small_chunk : int
+        Decoded bytes of the largest chunk, where a spectrum lies in one, and where it lies in very many.
+    deep : int
+        Channels of a chunk at most: with more, bands become so low and narrow that the source is read in crumbs. But
+        of small planes there are as many as a shard can hold.
+    run : int
+        Pixels along x that a band has at least, where its rows cannot be whole: runs of tens of kilobytes.
+    """
+
+    shard: int = 96 * 2**20
+    chunk: int = 2**20
+    small_chunk: int = 2**17
+    deep: int = 4096
+    run: int = 8192
+
+
+DEFAULT_LIMITS = SpectralLimits()
 
 
 @dataclass(frozen=True)
@@ -58,20 +80,36 @@ class SpectralPlan:
     upwards: bool = False
 
     @classmethod
-    def of(cls, reader: Reader) -> SpectralPlan:
+    def of(cls, reader: Reader, limits: SpectralLimits = DEFAULT_LIMITS) -> SpectralPlan:
         """Plan the spectral copy of a reader."""
+        *_, height, width = reader.shape
+        most = max(1, limits.shard // reader.dtype.itemsize)
+        unit = _unit(reader, most)
+        # Of small planes, which are taken whole, as many as a shard can hold.
+        deepest = min(max(limits.deep, most // (height * width)), most // (unit[-2] * unit[-1]))
+        plans = (cls._cut(reader, unit, deepest >> shift, limits) for shift in range(deepest.bit_length()))
+        best = next(plans)
+        # Where much is left over at edges, as planes are not of whole storage chunks, shards are wider and less deep.
+        for plan in plans:
+            if best.shard_count <= _FILES + best.nbytes / _BYTES_A_FILE:
+                break
+            best = min(best, plan, key=lambda one: one.shard_count)
+        return best
+
+    @classmethod
+    def _cut(cls, reader: Reader, unit: Sequence[int], deepest: int, limits: SpectralLimits) -> SpectralPlan:
+        """Cut a layer into shards of whole units, of no more planes than a number says, but one unit at least."""
         *leading, height, width = reader.shape
+        *units, unit_rows, unit_columns = unit
         itemsize = reader.dtype.itemsize
-        most = SHARD_BYTES // itemsize
-        *units, unit_rows, unit_columns = _unit(reader, most)
-        deep = _grown(leading, units, min(MOST_DEEP, most // (unit_rows * unit_columns)))
+        deep = _grown(leading, units, deepest)
         depth = math.prod(deep)
-        most //= depth
+        most = max(1, limits.shard // itemsize) // depth
         blocks = math.prod(-(-size // part) for size, part in zip(leading, deep, strict=True))
-        pixels = max(1, max(_LEAST_CHUNK, _CHUNK_BYTES // blocks) // (depth * itemsize))
-        low = max(1, most // max(unit_columns, min(width, _RUN))) if unit_rows == 1 else height
-        rows = _side(height, unit_rows, min(math.isqrt(pixels), low))
-        columns = _side(width, unit_columns, max(1, pixels // rows))
+        pixels = max(1, max(limits.small_chunk, limits.chunk // blocks) // (depth * itemsize))
+        least = max(unit_columns, min(width, limits.run)) if unit_rows == 1 else unit_columns
+        rows = _side(height, unit_rows, max(1, min(math.isqrt(pixels), most // least)))
+        columns = _side(width, unit_columns, max(1, min(pixels // rows, most // max(rows, unit_rows))))
         step_rows, step_columns = (
             -(-unit // side) * side for unit, side in ((unit_rows, rows), (unit_columns, columns))
         )
@@ -255,7 +293,7 @@ def _side(size: int, unit: int, most: int) -> int:
     """Find how long a chunk is along an axis: such that units, where the source has any, are of whole chunks."""
     if unit in (1, size):
         return -(-size // -(-size // min(size, most)))
-    return _divisor(unit, most)
+    return min(most, size) // unit * unit if most >= unit else _divisor(unit, most)
 
 
 def _even(size: int, most: int, unit: int) -> int:
@@ -266,10 +304,11 @@ def _even(size: int, most: int, unit: int) -> int:
 
 
 def _divisor(number: int, most: int) -> int:
-    """Find the largest divisor of a number that is not above another; or the next, where that is much too small."""
+    """Find the divisor of a number that is nearest to another, which is not larger."""
     divisors = [one for one in range(1, number + 1) if number % one == 0]
     below = max(one for one in divisors if one <= most)
-    return below if 4 * below >= most else min(one for one in divisors if one > most)
+    above = min(one for one in divisors if one >= most)
+    return below if below * above >= most * most else above
 
 
 def _cuts(first: int, last: int, most: int, unit: int, origin: int) -> Iterator[tuple[int, int]]:
