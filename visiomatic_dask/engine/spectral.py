@@ -10,13 +10,15 @@ from collections.abc import Callable, Container, Coroutine, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from visiomatic_dask.cube import Layer, Reader, Window
+from visiomatic_dask.cube import Cube, Layer, Reader, Window
 from visiomatic_dask.errors import VisiomaticError
 from visiomatic_dask.pyramid.store.folder import StoreFolder
+from visiomatic_dask.pyramid.store.pyramid import Piece
 from visiomatic_dask.pyramid.store.shards import Shard
-from visiomatic_dask.pyramid.store.spectral_choice import better_for
-from visiomatic_dask.pyramid.store.spectral_copy import SpectralCopy, find_spectral
+from visiomatic_dask.pyramid.store.spectral_choice import better_for, is_worthwhile
+from visiomatic_dask.pyramid.store.spectral_copy import SpectralCopy, create_spectral, find_spectral
 from visiomatic_dask.pyramid.store.spectral_reader import SpectralReader
+from visiomatic_dask.pyramid.store.upkeep import touch
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +26,8 @@ _KEPT = 256
 """Layers of which it is known whether there is a copy."""
 _LOOK_AGAIN = 10.0
 """Seconds after which a copy, or a shard of one, that was not there is looked for again."""
+_NOTE = 1800.0
+"""Seconds between two notes that a copy is used, which keep it from being evicted."""
 _PATIENCE = 0.3
 """Seconds that a spectrum waits for the store; it is read from the source then, and the look goes on."""
 
@@ -38,14 +42,45 @@ class _Known:
         None where there is no copy.
     looked : float
         When that was found out.
+    noted : float
+        When it was noted in the store that it is used.
     built, missing : set of Shard, mapping
         Shards that are there, and when those that are not were looked for.
     """
 
     reader: SpectralReader | None
     looked: float
+    noted: float = float("-inf")
     built: set[Shard] = field(default_factory=set)
     missing: dict[Shard, float] = field(default_factory=dict)
+
+
+def spectral_build(store: str, cube: Cube, layer: Layer) -> tuple[SpectralCopy, list[Piece]] | None:
+    """Create the spectral copy of a layer, unless it is there, and list what a builder has to build of it. Blocks.
+
+    Parameters
+    ----------
+    store : str
+        Path or URL.
+    cube, layer : Cube, Layer
+        Of what.
+
+    Returns
+    -------
+    (SpectralCopy, list of Piece) or None
+        None where spectra are read as fast from the layer itself: it has one channel, or is stored in that order.
+
+    Raises
+    ------
+    UnreadableCube
+        If it is there and damaged.
+    StoreError
+        If the store cannot be read or written to.
+    """
+    if not is_worthwhile(layer.reader):
+        return None
+    copy = create_spectral(store, cube, layer)
+    return copy, copy.pieces()
 
 
 class SpectralCopies:
@@ -93,7 +128,12 @@ class SpectralCopies:
         unknown = [shard for shard in shards if shard not in known.built and self._is_due(known, shard)]
         if unknown:
             await self._wait((source.token, *unknown), self._look_at(known, known.reader.copy, unknown))
-        return known.reader if known.built.issuperset(shards) else source
+        if not known.built.issuperset(shards):
+            return source
+        if self._clock() - known.noted > _NOTE:
+            known.noted = self._clock()
+            await self._wait((source.token, "note"), self._note(known.reader.copy))
+        return known.reader
 
     def lost(self, layer: Layer) -> None:
         """Forget the copy of a layer, which could not be read; it is looked for again after a while."""
@@ -141,6 +181,13 @@ class SpectralCopies:
             built = set()
         known.built |= built
         known.missing = dict.fromkeys(set(shards) - built, self._clock())
+
+    async def _note(self, copy: SpectralCopy) -> None:
+        """Note that a copy is used."""
+        try:
+            await asyncio.to_thread(touch, copy.address)
+        except VisiomaticError as error:
+            logger.info("the use of a spectral copy is not noted: %s", error)
 
 
 def _find(store: str, token: str) -> SpectralReader | None:

@@ -52,6 +52,12 @@ def plan_of(*shape: int, chunks: tuple[int, ...] = (), dtype: str = "f4", first_
     return SpectralPlan.of(reader)
 
 
+def is_aligned(plan: SpectralPlan, chunks: tuple[int, ...]) -> bool:
+    """Whether the shards of a plan are of whole chunks of the source."""
+    sides = zip(plan.shard, chunks, plan.shape, strict=True)
+    return all(part >= size or part % min(chunk, size) == 0 for part, chunk, size in sides)
+
+
 @given(chunked_fakes(most_side=60), SMALL)
 def test_shards_cover_the_layer_once(reader: ChunkedFake, limits: SpectralLimits) -> None:
     plan = SpectralPlan.of(reader, limits)
@@ -76,14 +82,25 @@ def test_shards_cover_the_layer_once(reader: ChunkedFake, limits: SpectralLimits
 
 @given(chunked_fakes(most_side=60), SMALL)
 def test_shards_are_of_whole_chunks_of_the_source(reader: ChunkedFake, limits: SpectralLimits) -> None:
-    chunk = math.prod(min(pair) for pair in zip(reader.chunks, reader.shape, strict=True)) * reader.array.itemsize
     plan = SpectralPlan.of(reader, limits)
     assert all(whole % part == 0 for whole, part in zip(plan.shard, plan.chunk, strict=True))
     for shard in plan.shards():
         for window in plan.reads(reader, shard):
             reader.read(window)
-    if chunk <= limits.shard:
+    if is_aligned(plan, reader.chunks):
         assert reader.most_often == 1
+
+
+@pytest.mark.parametrize("side", [1, 31, 256, 1000, 1024, 1025, 1100, 3000, 16_384])
+@pytest.mark.parametrize("channels", [1, 37, 300, 4000, 20_000])
+@pytest.mark.parametrize(
+    "chunk", [(1, 64, 64), (1, 256, 256), (1, 512, 512), (1, 1024, 1024), (64, 64, 64), (1, 1, 99_999)]
+)
+def test_chunks_as_they_are_used_are_read_once(side: int, channels: int, chunk: tuple[int, int, int]) -> None:
+    plan = plan_of(channels, side, side, chunks=chunk)
+    assert is_aligned(plan, chunk)
+    assert plan.upwards == (side % min(side, chunk[1]) != 0)
+    assert plan.shard_count + 9 <= 64 + plan.nbytes / 32e6
 
 
 @given(st.data(), chunked_fakes(most_side=60), SMALL)

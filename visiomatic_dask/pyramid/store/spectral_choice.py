@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from visiomatic_dask.cube import Reader
+from visiomatic_dask.pyramid.store.spectral_plan import SpectralPlan
 
 _READ = 128 * 1024
 """Bytes that take as long as it takes to begin a read."""
@@ -37,6 +38,12 @@ def better_for(
     return reading_cost(copy, planes, wide, high, 2) < reading_cost(source, planes, wide, high)
 
 
+def is_worthwhile(reader: Reader) -> bool:
+    """Whether spectra would be read faster from a spectral copy of a layer than from the layer as it is stored."""
+    plan = SpectralPlan.of(reader)
+    return _cost(plan.shape, plan.chunk, plan.itemsize, None, 1, 1, 2) < reading_cost(reader, None, 1, 1)
+
+
 def reading_cost(reader: Reader, planes: Sequence[int] | None, wide: int, high: int, reads: int = 1) -> int:
     """Estimate what it costs to read a line of some planes, in bytes; every read counts as so many of them.
 
@@ -51,12 +58,23 @@ def reading_cost(reader: Reader, planes: Sequence[int] | None, wide: int, high: 
     reads : int
         That a chunk takes: more where it has to be looked up.
     """
-    leading, (height, width) = reader.shape[:-2], reader.shape[-2:]
-    *deep, rows, columns = map(min, reader.chunks, reader.shape)
+    return _cost(reader.shape, reader.chunks, reader.source_itemsize, planes, wide, high, reads)
+
+
+def _cost(
+    shape: tuple[int, ...],
+    chunk: tuple[int, ...],
+    itemsize: int,
+    planes: Sequence[int] | None,
+    wide: int,
+    high: int,
+    reads: int,
+) -> int:
+    leading, (height, width) = shape[:-2], shape[-2:]
+    *deep, rows, columns = map(min, chunk, shape)
     count = math.prod(leading)
     inside = None if planes is None else np.array([one for one in planes if 0 <= one < count], np.int64)
-    itemsize = reader.source_itemsize
-    if max(reader.chunks) == 1:
+    if max(chunk) == 1:
         runs = (count if inside is None else inside.size) * max(min(high, height), -(-min(wide, width) // _PIECE))
         return runs * (_READ + min(wide, _PIECE) * itemsize)
     if inside is None:

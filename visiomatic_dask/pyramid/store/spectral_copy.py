@@ -28,7 +28,6 @@ from visiomatic_dask.pyramid.store.tree import read_root, write_tree
 
 VERSION = 1
 """Of the layout: copies of another are neither read nor written to."""
-_SUFFIX = ".spectral.zarr"
 
 
 @dataclass(frozen=True)
@@ -117,9 +116,9 @@ def _band(copy: SpectralCopy, reader: Reader, shard: Shard) -> NDArray[Any]:
     return pixels
 
 
-def spectral_digest(token: str) -> str:
-    """16 hexadecimal digits, others for every version of a layer."""
-    return digest(f"spectral:{VERSION}:{token}")
+def _ending(token: str) -> str:
+    """Say what the name of the copy of a layer ends with: as those of pyramids do, but for a word."""
+    return f"-spectral-{digest(f'spectral:{VERSION}:{token}')}.zarr"
 
 
 def find_spectral(store: str, token: str) -> SpectralCopy | None:
@@ -136,10 +135,10 @@ def find_spectral(store: str, token: str) -> SpectralCopy | None:
     ------
     UnreadableCube
         If it is there and damaged.
-    PyramidGone
-        If it went at this moment.
+    StoreError
+        If the store cannot be read, or the copy went at this moment.
     """
-    ending = f"-{spectral_digest(token)}{_SUFFIX}"
+    ending = _ending(token)
     found = [name for name in StoreFolder.of(store).names() if name.endswith(ending) and not name.startswith(".")]
     return open_spectral(f"{store.rstrip('/')}/{found[0]}") if found else None
 
@@ -157,13 +156,20 @@ def create_spectral(store: str, cube: Cube, layer: Layer, limits: SpectralLimits
         What to copy.
     limits : SpectralLimits, optional
         What it is cut by; one that is there stays as it is.
+
+    Raises
+    ------
+    UnreadableCube
+        If it is there and damaged.
+    StoreError
+        If the store cannot be read or written to.
     """
     reader = layer.reader
     there = find_spectral(store, reader.token)
     if there is not None:
         return there
     readable = re.sub(r"[^A-Za-z0-9_.]+", "-", f"{cube.name.rpartition('/')[2][-60:]}-{layer.name[-30:]}").strip("-.")
-    address = f"{store.rstrip('/')}/{readable}-{spectral_digest(reader.token)}{_SUFFIX}"
+    address = f"{store.rstrip('/')}/{readable}{_ending(reader.token)}"
     copy = SpectralCopy(address, reader.token, reader.fingerprint, SpectralPlan.of(reader, limits), reader.dtype.name)
     write_tree(address, _documents(copy, cube, layer))
     return open_spectral(address)

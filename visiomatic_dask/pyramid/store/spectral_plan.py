@@ -25,8 +25,7 @@ _LARGEST_READ = 16 * 2**20
 """Bytes that are asked of the source at a time."""
 
 _FILES = 40
-_BYTES_A_FILE = 32e6
-"""Files that a copy may have, however small, and bytes for each of the others."""
+"""Shards that a copy may have, however small; of all others, a third of the largest is the mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +85,17 @@ class SpectralPlan:
         most = max(1, limits.shard // reader.dtype.itemsize)
         unit = _unit(reader, most)
         # Of small planes, which are taken whole, as many as a shard can hold.
-        deepest = min(max(limits.deep, most // (height * width)), most // (unit[-2] * unit[-1]))
-        plans = (cls._cut(reader, unit, deepest >> shift, limits) for shift in range(deepest.bit_length()))
-        best = next(plans)
+        most_deep = min(most, max(limits.deep, most // (height * width)))
+        deepest = min(most_deep, most // (unit[-2] * unit[-1]))
+        plan = cls._cut(reader, unit, deepest, limits)
         # Where much is left over at edges, as planes are not of whole storage chunks, shards are wider and less deep.
-        for plan in plans:
-            if best.shard_count <= _FILES + best.nbytes / _BYTES_A_FILE:
-                break
-            best = min(best, plan, key=lambda one: one.shard_count)
-        return best
+        while not plan._has_few_shards(limits) and deepest > 1:
+            deepest //= 2
+            plan = min(plan, cls._cut(reader, unit, deepest, limits), key=lambda one: one.shard_count)
+        if plan._has_few_shards(limits):
+            return plan
+        # With chunks as large as shards, two of which do not quite cover an axis: some are read more than once.
+        return cls._cut(reader, [1] * len(unit), most_deep, limits)
 
     @classmethod
     def _cut(cls, reader: Reader, unit: Sequence[int], deepest: int, limits: SpectralLimits) -> SpectralPlan:
@@ -117,6 +118,9 @@ class SpectralPlan:
         high = _even(height, most // min(wide, width), step_rows)
         upwards = first_chunk_rows(reader) == 0 and height % min(reader.chunks[-2], height) != 0
         return cls(reader.shape, itemsize, (*deep, rows, columns), (*deep, high, wide), upwards)
+
+    def _has_few_shards(self, limits: SpectralLimits) -> bool:
+        return self.shard_count <= _FILES + 3 * self.nbytes / limits.shard
 
     @property
     def width(self) -> int:
@@ -266,7 +270,10 @@ class SpectralPlan:
 
 
 def _unit(reader: Reader, most: int) -> list[int]:
-    """Shape of what is read together: a storage chunk, or a part of one that has more than `most` pixels."""
+    """Shape of what is read together: a storage chunk, or a part of one that has more than `most` pixels.
+
+    Or all of an axis that has hardly more than a few chunks: what is left over would be a shard of its own.
+    """
     unit = [min(pair) for pair in zip(reader.chunks, reader.shape, strict=True)]
     # Rows first: what is left of a chunk is then still read in runs.
     for axis in (len(unit) - 2, *range(len(unit) - 2), len(unit) - 1):
@@ -274,6 +281,10 @@ def _unit(reader: Reader, most: int) -> list[int]:
         if parts > 1:
             side = -(-unit[axis] // min(parts, unit[axis]))
             unit[axis] = min(unit[axis], -(-side // _ROUND) * _ROUND) if side > _ROUND else side
+    for axis, size in enumerate(reader.shape):
+        left_over = -size % unit[axis]
+        if 4 * left_over > size and math.prod(unit) // unit[axis] * size <= most:
+            unit[axis] = size
     return unit
 
 
