@@ -29,6 +29,8 @@ from visiomatic_dask.engine.cluster import ClusterTarget
 from visiomatic_dask.engine.whole_build import Planes, WholeBuild, find_whole, open_whole_builds
 from visiomatic_dask.errors import InvalidRequest, VisiomaticError
 from visiomatic_dask.pyramid.store.need import needs_pyramid
+from visiomatic_dask.pyramid.store.spectral_choice import is_worthwhile
+from visiomatic_dask.pyramid.store.spectral_copy import SpectralCopy
 from visiomatic_dask.readers import open_cube
 
 
@@ -51,6 +53,11 @@ class _ToBuild:
     help="Where pyramids are kept: a folder that all workers see, or a URL. Overrides the settings.",
 )
 @click.option("--channels", metavar="RANGES", help="Which channels, from 0: 0:8,12 for 0 to 7 and 12; all by default.")
+@click.option(
+    "--spectral",
+    is_flag=True,
+    help="Make a copy of each cube, as large as itself, that spectra are read from at once; no zoomed-out views.",
+)
 @click.option("--layer", metavar="NAME", help="Which layer; by default the one that is shown first.")
 def build(
     cubes: tuple[Path | str, ...],
@@ -60,6 +67,7 @@ def build(
     jobs: str | None,
     store: str | None,
     channels: str | None,
+    spectral: bool,
     layer: str | None,
 ) -> None:
     """Make and keep all zoomed-out views of cubes, so that no view of them has to be waited for.
@@ -69,6 +77,8 @@ def build(
 
     Without --scheduler, --scheduler-file or --cluster, a Dask cluster sized to this machine is started.
     """
+    if spectral and channels is not None:
+        raise click.UsageError("--spectral and --channels exclude each other: a spectral copy has all channels")
     target = chosen_cluster(scheduler, scheduler_file, batch_system, jobs)
     with errors_for_people():
         settings = load_settings() if store is None else load_settings(store=store)
@@ -76,15 +86,17 @@ def build(
         missing = []
         for path in cubes:
             one = _open(path, layer, channels)
-            if not needs_pyramid(one.layer, settings.tile_size, settings.exact_read):
+            if spectral and not is_worthwhile(one.layer.reader):
+                click.echo(f"{one.name}: nothing to build, as spectra are read as fast from the file itself")
+            elif not spectral and not needs_pyramid(one.layer, settings.tile_size, settings.exact_read):
                 why = "the file has levels of its own" if one.layer.levels else "a tile holds a plane"
                 click.echo(f"{one.name}: nothing to build, as {why}")
-            elif (there := find_whole(where, one.cube, one.layer, one.planes, settings)) is not None:
+            elif (there := find_whole(where, one.cube, one.layer, one.planes, settings, spectral=spectral)) is not None:
                 click.echo(f"{one.name}: already built: {_text_of(there)}")
             else:
                 missing.append(one)
         if missing:
-            sys.exit(asyncio.run(_build(where, missing, target, settings)))
+            sys.exit(asyncio.run(_build(where, missing, target, settings, spectral=spectral)))
 
 
 def _store(settings: Settings, target: ClusterTarget | None) -> str:
@@ -147,7 +159,9 @@ def parse_channels(text: str, count: int) -> list[tuple[int, int]]:
     return joined
 
 
-async def _build(store: str, missing: Sequence[_ToBuild], target: ClusterTarget | None, settings: Settings) -> int:
+async def _build(
+    store: str, missing: Sequence[_ToBuild], target: ClusterTarget | None, settings: Settings, *, spectral: bool
+) -> int:
     """Build until all is built or a signal comes; return the exit status."""
     caught: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
@@ -157,7 +171,7 @@ async def _build(store: str, missing: Sequence[_ToBuild], target: ClusterTarget 
 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop, number)
-    building = asyncio.create_task(_build_all(store, missing, target, settings))
+    building = asyncio.create_task(_build_all(store, missing, target, settings, spectral=spectral))
     await asyncio.wait([building, caught], return_when=asyncio.FIRST_COMPLETED)
     if building.done():
         return building.result()
@@ -167,13 +181,15 @@ async def _build(store: str, missing: Sequence[_ToBuild], target: ClusterTarget 
     return 128 + caught.result()
 
 
-async def _build_all(store: str, missing: Sequence[_ToBuild], target: ClusterTarget | None, settings: Settings) -> int:
+async def _build_all(
+    store: str, missing: Sequence[_ToBuild], target: ClusterTarget | None, settings: Settings, *, spectral: bool
+) -> int:
     status = 0
     async with open_whole_builds(store, target, __version__, settings) as builds:
         for one in missing:
             try:
                 with BuildMeter(one.name) as meter:
-                    built = await builds.build(one.cube, one.layer, one.planes, meter.show)
+                    built = await builds.build(one.cube, one.layer, one.planes, meter.show, spectral=spectral)
             except VisiomaticError as error:
                 click.echo(f"Error: {one.name}: {error.message}", err=True)
                 status = 1
@@ -188,7 +204,9 @@ async def _build_all(store: str, missing: Sequence[_ToBuild], target: ClusterTar
 
 
 def _text_of(there: WholeBuild) -> str:
-    levels = len(there.pyramid.plan.levels)
     planes = f"{there.planes} plane{'s' * (there.planes != 1)}"
     files = f"{there.files} file{'s' * (there.files != 1)}"
+    if isinstance(there.pyramid, SpectralCopy):
+        return f"spectra of {planes}, {text_of_size(there.size)} in {files}"
+    levels = len(there.pyramid.plan.levels)
     return f"level{'s 1 to' * (levels > 1)} {levels} of {planes}, {text_of_size(there.size)} in {files}"

@@ -6,7 +6,8 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
-from visiomatic_dask.pyramid.store.pyramid import Piece, Pyramid
+from visiomatic_dask.pyramid.store.buildable import Buildable
+from visiomatic_dask.pyramid.store.pyramid import Piece
 
 _LOOK_BACK = 30.0
 """Seconds that the rate is the mean of."""
@@ -38,7 +39,7 @@ class BuildNews:
 
     Attributes
     ----------
-    pyramid : Pyramid
+    pyramid : Buildable
         Which.
     done : tuple of Piece
         What of that which was wanted is in the store since the last news, whoever put it there.
@@ -52,7 +53,7 @@ class BuildNews:
         Bytes that the builder's own tasks have read of the source, since there was nothing to build last.
     """
 
-    pyramid: Pyramid
+    pyramid: Buildable
     done: tuple[Piece, ...]
     progress: BuildProgress
     failed: str | None = None

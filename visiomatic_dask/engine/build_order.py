@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
+from visiomatic_dask.pyramid.store.buildable import BuildPlan
 from visiomatic_dask.pyramid.store.pyramid import Piece
 from visiomatic_dask.pyramid.store.shards import PyramidPlan, Shard
 from visiomatic_dask.pyramid.tiles import Box
@@ -73,7 +74,7 @@ def pieces_over(plan: PyramidPlan, level: int, planes: tuple[int, int], box: Box
     return [Piece(shard, *plan.common(shard, planes)) for shard in plan.covering(level, planes, box)]
 
 
-def pieces_below(plan: PyramidPlan, piece: Piece) -> list[Piece]:
+def pieces_below(plan: BuildPlan, piece: Piece) -> list[Piece]:
     """Find the pieces that one is made from; none for level 1, which is made from the source."""
     return [Piece(shard, *plan.common(shard, piece.planes)) for shard in plan.below(piece.shard, piece.planes)]
 
@@ -87,7 +88,7 @@ def built_together(plan: PyramidPlan, piece: Piece) -> Piece:
     return Piece(piece.shard, max(first, start), min(last, stop))
 
 
-def source_pixels(plan: PyramidPlan, piece: Piece) -> int:
+def source_pixels(plan: BuildPlan, piece: Piece) -> int:
     """Count the pixels of full resolution behind a piece."""
     box, level = plan.box(piece.shard), piece.shard.level
     rows = min(box.bottom << level, plan.height) - (box.top << level)
@@ -163,6 +164,8 @@ class _Walk:
             return None
         if above is not None:
             above.below.append(piece)
+        if not isinstance(plan, PyramidPlan):  # a copy of full resolution, which is made from the source alone
+            return _Open(piece, pixels=pixels)
         if piece.shard.level == 1:
             return _Open(built_together(plan, piece), pixels=pixels)
         self._path.append((_Open(piece), iter(pieces_below(plan, piece))))
@@ -174,7 +177,7 @@ class BuildOrder:
 
     Parameters
     ----------
-    plan : PyramidPlan
+    plan : BuildPlan
         How it is cut.
     is_done : callable
         Tells what is in the store. Its answers may change from one call to another.
@@ -188,7 +191,7 @@ class BuildOrder:
         Those of them that are done: that were when they were looked for, or have been since then, by whomever.
     """
 
-    def __init__(self, plan: PyramidPlan, is_done: IsDone) -> None:
+    def __init__(self, plan: BuildPlan, is_done: IsDone) -> None:
         self.plan = plan
         self.is_done = is_done
         self.found_pixels = self.built_pixels = self.total_pixels = 0

@@ -10,8 +10,8 @@ from hashlib import blake2b
 from distributed import get_worker, secede
 
 from visiomatic_dask.cube import Reader
-from visiomatic_dask.pyramid.store.build import build_piece
-from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece, Pyramid
+from visiomatic_dask.pyramid.store.buildable import Buildable
+from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece
 
 MEMORY_OF_A_PIECE = 450_000_000
 """Bytes that building a piece takes at most: its pixels, what is missing of them, what they are made from, and the
@@ -19,18 +19,18 @@ shard before and after it is compressed."""
 _NICENESS = 10
 
 
-def build_key(pyramid: Pyramid, piece: Piece) -> str:
+def build_key(pyramid: Buildable, piece: Piece) -> str:
     """Make the key of a task, which says everything its result depends on."""
-    text = f"{pyramid.address}|{pyramid.token}|{pyramid.mantissa}|{pyramid.plan!r}|{pyramid.bins!r}|{piece!r}"
+    text = f"{pyramid!r}|{piece!r}"
     return f"build-shard-{blake2b(text.encode(), digest_size=16).hexdigest()}"
 
 
-def build_task(pyramid: Pyramid, reader: Reader, piece: Piece) -> BuiltPiece:
+def build_task(pyramid: Buildable, reader: Reader, piece: Piece) -> BuiltPiece:
     """Build a piece, in a thread of its own so that bricks keep theirs, and behind them where cores are scarce.
 
     Parameters
     ----------
-    pyramid : Pyramid
+    pyramid : Buildable
         Of what.
     reader : Reader
         Of the layer that the pyramid is of.
@@ -43,7 +43,7 @@ def build_task(pyramid: Pyramid, reader: Reader, piece: Piece) -> BuiltPiece:
         If the source has changed or cannot be read, or the store cannot be written to.
     """
     _leave_pool()
-    return build_piece(pyramid, reader, piece)
+    return pyramid.build(reader, piece)
 
 
 def _leave_pool() -> None:

@@ -20,7 +20,8 @@ from visiomatic_dask.engine.build_slots import BuildSlots
 from visiomatic_dask.engine.build_task import build_key, build_task
 from visiomatic_dask.engine.pyramid_build import ClaimedPiece, PyramidBuild
 from visiomatic_dask.errors import VisiomaticError
-from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece, Pyramid
+from visiomatic_dask.pyramid.store.buildable import Buildable
+from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece
 
 logger = logging.getLogger(__name__)
 
@@ -86,14 +87,14 @@ class Builder:
         self._idle.set()
         self._closing = False
 
-    def want(self, pyramid: Pyramid, reader: Reader, pieces: Sequence[Piece], *, urgent: bool) -> None:
+    def want(self, pyramid: Buildable, reader: Reader, pieces: Sequence[Piece], *, urgent: bool) -> None:
         """Have pieces built, with all that lies below them. Returns at once; `told` hears what becomes of it.
 
         A pyramid that has failed is not tried again for some seconds.
 
         Parameters
         ----------
-        pyramid : Pyramid
+        pyramid : Buildable
             Which; it is in the store.
         reader : Reader
             Of its source.

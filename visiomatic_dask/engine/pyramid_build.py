@@ -11,9 +11,10 @@ from typing import Any, NamedTuple, TypeVar
 from visiomatic_dask.cube import Reader
 from visiomatic_dask.engine.build_news import BuildNews, Pace
 from visiomatic_dask.engine.build_order import BuildOrder
+from visiomatic_dask.pyramid.store.buildable import Buildable
 from visiomatic_dask.pyramid.store.ledger import Ledger
 from visiomatic_dask.pyramid.store.ledger_state import LedgerState
-from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece, Pyramid
+from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece
 
 _LOOK = 1.0
 """Seconds between two looks at what others do."""
@@ -47,7 +48,7 @@ class PyramidBuild:
 
     Parameters
     ----------
-    pyramid : Pyramid
+    pyramid : Buildable
         Which.
     reader : Reader
         Of its source.
@@ -66,7 +67,7 @@ class PyramidBuild:
         Set when there may be something to do in a turn.
     """
 
-    def __init__(self, pyramid: Pyramid, reader: Reader, owner: str) -> None:
+    def __init__(self, pyramid: Buildable, reader: Reader, owner: str) -> None:
         self.pyramid = pyramid
         self.reader = reader
         self.claimed: deque[ClaimedPiece] = deque()

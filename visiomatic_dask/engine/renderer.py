@@ -125,6 +125,7 @@ class Renderer:
         if self.pyramids is not None:
             self.pyramids.forget(fingerprints)
         self.planner.forget(fingerprints)
+        self.measure.spectral.forget(fingerprints)
         self._prefetcher.forget_files(fingerprints)
         if self._link is not None:
             self._link.dispatcher.keeper.forget(fingerprints)

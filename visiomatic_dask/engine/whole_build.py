@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import cast
 
 from visiomatic_dask.config import Settings
 from visiomatic_dask.cube import Cube, Layer
@@ -22,10 +23,12 @@ from visiomatic_dask.engine.cluster import ClusterTarget
 from visiomatic_dask.engine.link import ClusterLink, kept_link
 from visiomatic_dask.engine.tasks import sample_statistics
 from visiomatic_dask.errors import PyramidGone, VisiomaticError
+from visiomatic_dask.pyramid.store.buildable import Buildable
 from visiomatic_dask.pyramid.store.folder import StoreFolder
 from visiomatic_dask.pyramid.store.layout import create_pyramid, open_pyramid, pyramid_name
 from visiomatic_dask.pyramid.store.ledger import Ledger
-from visiomatic_dask.pyramid.store.pyramid import Pyramid
+from visiomatic_dask.pyramid.store.pyramid import Piece, Pyramid
+from visiomatic_dask.pyramid.store.spectral_copy import SpectralCopy, create_spectral, find_spectral
 from visiomatic_dask.pyramid.store.upkeep import make_room, touch
 from visiomatic_dask.rendering import interpolate_backgrounds
 
@@ -44,7 +47,7 @@ class WholeBuild:
 
     Attributes
     ----------
-    pyramid : Pyramid
+    pyramid : Pyramid or SpectralCopy
         Which.
     planes : int
         How many planes were wanted.
@@ -56,7 +59,7 @@ class WholeBuild:
         How long it took; 0 where everything was there.
     """
 
-    pyramid: Pyramid
+    pyramid: Buildable
     planes: int
     read: int
     size: int
@@ -64,7 +67,9 @@ class WholeBuild:
     seconds: float
 
 
-def find_whole(store: str, cube: Cube, layer: Layer, planes: Planes | None, settings: Settings) -> WholeBuild | None:
+def find_whole(
+    store: str, cube: Cube, layer: Layer, planes: Planes | None, settings: Settings, *, spectral: bool = False
+) -> WholeBuild | None:
     """Return what there is of a pyramid, if nothing of what is wanted is missing. Blocks.
 
     Parameters
@@ -77,6 +82,8 @@ def find_whole(store: str, cube: Cube, layer: Layer, planes: Planes | None, sett
         Which planes; None for all.
     settings : Settings
         How it is made.
+    spectral : bool, optional
+        Whether its spectral copy is meant, of all planes.
 
     Raises
     ------
@@ -85,18 +92,29 @@ def find_whole(store: str, cube: Cube, layer: Layer, planes: Planes | None, sett
     """
     name = pyramid_name(layer.name, cube.name, layer.reader.token, settings.store_mantissa, settings.tile_size)
     try:
-        pyramid = open_pyramid(f"{store.rstrip('/')}/{name}")
+        pyramid: Buildable | None
+        if spectral:
+            pyramid = find_spectral(store, layer.reader.token)
+            if pyramid is None:
+                return None
+        else:
+            pyramid = open_pyramid(f"{store.rstrip('/')}/{name}")
         return _summary(pyramid, planes, 0, 0.0) if _is_whole(pyramid, planes) else None
     except PyramidGone:
         return None
 
 
-def _is_whole(pyramid: Pyramid, planes: Planes | None) -> bool:
+def _wanted(pyramid: Buildable, planes: Planes | None) -> Sequence[Piece]:
+    """Return what is to be built, with all that lies below."""
+    return pyramid.pieces() if isinstance(pyramid, SpectralCopy) else TopPieces(cast("Pyramid", pyramid).plan, planes)
+
+
+def _is_whole(pyramid: Buildable, planes: Planes | None) -> bool:
     state = Ledger.of(pyramid).look()
-    return all(state.is_done(piece.shard, piece.planes) for piece in TopPieces(pyramid.plan, planes))
+    return all(state.is_done(piece.shard, piece.planes) for piece in _wanted(pyramid, planes))
 
 
-def _summary(pyramid: Pyramid, planes: Planes | None, read: int, seconds: float) -> WholeBuild:
+def _summary(pyramid: Buildable, planes: Planes | None, read: int, seconds: float) -> WholeBuild:
     state = Ledger.of(pyramid).look()
     wanted = pyramid.plan.count if planes is None else sum(last - first for first, last in planes)
     return WholeBuild(pyramid, wanted, read, state.bytes, state.files, seconds)
@@ -126,9 +144,15 @@ class WholeBuilds:
         self._read = self._read_before = 0
 
     async def build(
-        self, cube: Cube, layer: Layer, planes: Planes | None, progress: Callable[[BuildProgress], None]
+        self,
+        cube: Cube,
+        layer: Layer,
+        planes: Planes | None,
+        progress: Callable[[BuildProgress], None],
+        *,
+        spectral: bool = False,
     ) -> WholeBuild:
-        """Build what is missing of a layer's pyramid.
+        """Build what is missing of a layer's pyramid, or of its spectral copy.
 
         Parameters
         ----------
@@ -138,6 +162,8 @@ class WholeBuilds:
             Which planes; None for all.
         progress : callable
             Called with how far it is.
+        spectral : bool, optional
+            Whether to build the spectral copy, of all planes.
 
         Raises
         ------
@@ -146,12 +172,12 @@ class WholeBuilds:
         """
         began = time.monotonic()
         self._progress, self._failed, self._read = progress, None, 0
-        pyramid = await asyncio.to_thread(self._created, cube, layer)
+        pyramid = await asyncio.to_thread(self._created, cube, layer, spectral)
         upkeep = asyncio.create_task(self._keep_room(pyramid))
         try:
             for _ in range(_TRIES):
                 self._read_before = self._read
-                self._builder.want(pyramid, layer.reader, TopPieces(pyramid.plan, planes), urgent=False)
+                self._builder.want(pyramid, layer.reader, _wanted(pyramid, planes), urgent=False)
                 await self._builder.finish()
                 if self._failed is not None:
                     raise VisiomaticError(self._failed)
@@ -177,15 +203,17 @@ class WholeBuilds:
         self._read = self._read_before + news.read
         self._progress(news.progress)
 
-    def _created(self, cube: Cube, layer: Layer) -> Pyramid:
+    def _created(self, cube: Cube, layer: Layer, spectral: bool) -> Buildable:
         settings = self._settings
         StoreFolder.of(self._store).make()
         make_room(self._store, settings.store_limit)
+        if spectral:
+            return create_spectral(self._store, cube, layer)
         found = sample_statistics(layer.reader, layer.channels, settings.sample_limit, settings.sample_channels)
         bins = bins_of(interpolate_backgrounds(found, layer.channels))
         return create_pyramid(self._store, cube, layer, settings.tile_size, bins, settings.store_mantissa)
 
-    async def _keep_room(self, pyramid: Pyramid) -> None:
+    async def _keep_room(self, pyramid: Buildable) -> None:
         while True:
             await asyncio.to_thread(touch, pyramid.address)
             await asyncio.sleep(_MAKE_ROOM)

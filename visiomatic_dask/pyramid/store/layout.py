@@ -19,6 +19,7 @@ from zarr.storage import MemoryStore
 from visiomatic_dask.cube import Cube, Layer
 from visiomatic_dask.cube.source import digest
 from visiomatic_dask.errors import InvalidRequest, PyramidGone, StoreError
+from visiomatic_dask.pyramid.store.histogram import BINS
 from visiomatic_dask.pyramid.store.multiscales import (
     ChannelAxis,
     channel_axis,
@@ -26,7 +27,7 @@ from visiomatic_dask.pyramid.store.multiscales import (
     multiscales,
     plane_coordinates,
 )
-from visiomatic_dask.pyramid.store.plane_statistics import BINS, FIELDS, statistics_shapes
+from visiomatic_dask.pyramid.store.plane_statistics import FIELDS, statistics_shapes
 from visiomatic_dask.pyramid.store.pyramid import Pyramid
 from visiomatic_dask.pyramid.store.shard_format import MISSING, PIXELS
 from visiomatic_dask.pyramid.store.shards import LevelGrid, PyramidPlan

@@ -12,15 +12,16 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from visiomatic_dask.errors import PyramidGone, StoreError
+from visiomatic_dask.pyramid.store.buildable import Buildable
 from visiomatic_dask.pyramid.store.folder import StoreFolder
 from visiomatic_dask.pyramid.store.ledger_changes import Claimed, claimed, committed, released, renewed
 from visiomatic_dask.pyramid.store.ledger_file import decode, encode
 from visiomatic_dask.pyramid.store.ledger_state import LedgerState
 from visiomatic_dask.pyramid.store.lock import LockLost, StoreLock
-from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece, Pyramid
+from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece
 from visiomatic_dask.pyramid.store.statistics import RegionStatistics
 
 LEDGER = "ledger.json"
@@ -35,7 +36,7 @@ _TRIES = 3
 
 logger = logging.getLogger(__name__)
 
-WriteStatistics = Callable[[Pyramid, Sequence[RegionStatistics]], None]
+WriteStatistics = Callable[[Any, Sequence[RegionStatistics]], None]
 
 
 class _Seen(NamedTuple):
@@ -55,7 +56,7 @@ class Ledger:
 
     Parameters
     ----------
-    pyramid : Pyramid
+    pyramid : Buildable
         Whose.
     write_statistics : callable, optional
         Stores the statistics of whole planes; that of the store if there is none. It is called under the lock, before
@@ -68,7 +69,7 @@ class Ledger:
 
     def __init__(
         self,
-        pyramid: Pyramid,
+        pyramid: Buildable,
         write_statistics: WriteStatistics | None = None,
         *,
         life: float = LIFE,
@@ -84,7 +85,7 @@ class Ledger:
         self._seen = _Seen(LedgerState(pyramid.plan))
 
     @classmethod
-    def of(cls, pyramid: Pyramid) -> Ledger:
+    def of(cls, pyramid: Buildable) -> Ledger:
         """Return the ledger of a pyramid; it need not be there yet."""
         return cls(pyramid)
 

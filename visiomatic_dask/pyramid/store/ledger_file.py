@@ -8,9 +8,10 @@ from typing import Any
 
 from visiomatic_dask.cube.source import digest
 from visiomatic_dask.errors import StoreError
+from visiomatic_dask.pyramid.store.buildable import BuildPlan
 from visiomatic_dask.pyramid.store.ledger_state import Claim, LedgerState, ShardRecord, Takeover
 from visiomatic_dask.pyramid.store.plane_ranges import PlaneRanges
-from visiomatic_dask.pyramid.store.shards import PyramidPlan, Shard
+from visiomatic_dask.pyramid.store.shards import Shard
 
 _VERSION = 1
 
@@ -31,7 +32,7 @@ def encode(state: LedgerState) -> bytes:
     return json.dumps(rows, separators=(",", ":")).encode()
 
 
-def decode(data: bytes, plan: PyramidPlan) -> LedgerState:
+def decode(data: bytes, plan: BuildPlan) -> LedgerState:
     """Read what `encode` has written.
 
     Raises
@@ -52,7 +53,7 @@ def decode(data: bytes, plan: PyramidPlan) -> LedgerState:
         raise ValueError("not a ledger") from error
 
 
-def _state(found: Mapping[str, Any], plan: PyramidPlan) -> LedgerState:
+def _state(found: Mapping[str, Any], plan: BuildPlan) -> LedgerState:
     takeovers: dict[Shard, tuple[Takeover, ...]] = {}
     for level, block, row, column, owner, time, *done in found["takeovers"]:
         shard = Shard(level, block, row, column)
@@ -74,7 +75,7 @@ def _state(found: Mapping[str, Any], plan: PyramidPlan) -> LedgerState:
     )
 
 
-def _cut_of(plan: PyramidPlan) -> str:
+def _cut_of(plan: BuildPlan) -> str:
     """Return a digest of how a pyramid is cut: shards mean nothing to one that is cut differently."""
     return digest(repr((plan, plan.levels)))
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
+from visiomatic_dask.pyramid.store.buildable import BuildPlan
 from visiomatic_dask.pyramid.store.plane_ranges import PlaneRanges, Range
-from visiomatic_dask.pyramid.store.shards import PyramidPlan, Shard
+from visiomatic_dask.pyramid.store.shards import Shard
 
 
 class ShardRecord(NamedTuple):
@@ -46,7 +47,7 @@ class LedgerState:
 
     Attributes
     ----------
-    plan : PyramidPlan
+    plan : BuildPlan
         Of the pyramid.
     shards : mapping
         What there is anything of.
@@ -60,7 +61,7 @@ class LedgerState:
         Planes whose statistics are written, by level, from 0.
     """
 
-    plan: PyramidPlan
+    plan: BuildPlan
     shards: Mapping[Shard, ShardRecord] = field(default_factory=dict)
     claims: Mapping[Shard, Claim] = field(default_factory=dict)
     takeovers: Mapping[Shard, tuple[Takeover, ...]] = field(default_factory=dict)
@@ -121,7 +122,7 @@ class LedgerState:
         return any(claim.expires > now for claim in self.claims.values())
 
 
-def _area(plan: PyramidPlan, shard: Shard) -> int:
+def _area(plan: BuildPlan, shard: Shard) -> int:
     grid = plan.grid(1)
     rows = min(2 * grid.rows, plan.height - 2 * grid.rows * shard.row)
     return rows * min(2 * grid.columns, plan.width - 2 * grid.columns * shard.column)

@@ -9,14 +9,13 @@ from numcodecs.zstd import Zstd
 from numpy.typing import NDArray
 
 from visiomatic_dask.errors import StoreError
+from visiomatic_dask.pyramid.store.histogram import BINS
 from visiomatic_dask.pyramid.store.pyramid import Pyramid
 from visiomatic_dask.pyramid.store.statistics import RegionStatistics
 from visiomatic_dask.pyramid.store.tree import read_file, write_file
 
 FIELDS = ("minimum", "maximum", "mean", "rms", "squares", "finite", "pixels")
 """Along the last axis of ``statistics/fields``; float64 counts up to 2^53. NaN throughout where nothing is known."""
-BINS = 483
-"""Along the last axis of ``statistics/histogram``: how many lie in each bin."""
 _PLANES = 256
 _CODEC = Zstd(level=1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from visiomatic_dask.cube import Reader
 from visiomatic_dask.pyramid.store.shards import PyramidPlan, Shard
 from visiomatic_dask.pyramid.store.statistics import Bins, RegionStatistics
 
@@ -34,6 +35,12 @@ class Pyramid:
     plan: PyramidPlan
     bins: Bins
     mantissa: int = 23
+
+    def build(self, reader: Reader, piece: Piece) -> BuiltPiece:
+        """Build a piece; see `visiomatic_dask.pyramid.store.build.build_piece`."""
+        from visiomatic_dask.pyramid.store.build import build_piece
+
+        return build_piece(self, reader, piece)
 
 
 @dataclass(frozen=True, slots=True)
