@@ -110,18 +110,20 @@ def committed(
     """
     draft = _Draft.of(state)
     parts = _Parts(draft)
+    changed = False
     for one in built:
         piece = one.piece
         claim = draft.claims.get(piece.shard)
         if claim is None or (claim.owner, claim.planes) != (owner, piece.planes):
-            draft.refuse(piece, owner, now)
+            changed = draft.refuse(piece, owner, now) or changed
             continue
+        changed = True
         del draft.claims[piece.shard]
         record = draft.shards.get(piece.shard, ShardRecord(PlaneRanges(), 0))
         draft.shards[piece.shard] = ShardRecord(record.done | PlaneRanges((piece.planes,)), one.written)
         parts.add(one)
     whole = parts.finish()
-    return draft.state(now), whole
+    return (draft.state(now) if changed else state), whole
 
 
 def _may_have(held: Claim, piece: Piece, owner: str, now: float) -> bool:
@@ -174,11 +176,11 @@ class _Draft:
         known = self.takeovers.get(shard, ())
         self.takeovers[shard] = (*known, Takeover(claim.owner, now, self.done(shard)))
 
-    def refuse(self, piece: Piece, owner: str, now: float) -> None:
-        """Undo what may be lost since an owner has written without a claim."""
+    def refuse(self, piece: Piece, owner: str, now: float) -> bool:
+        """Undo what may be lost since an owner has written without a claim, and whether there was any."""
         lost_by_owner = [one for one in self.takeovers.get(piece.shard, ()) if one.owner == owner]
         if not lost_by_owner:  # committed twice, or given up before
-            return
+            return False
         own = PlaneRanges((piece.planes,))
         kept = self.done(piece.shard)
         for one in lost_by_owner:
@@ -188,8 +190,10 @@ class _Draft:
             self.forget(piece.shard, lost)
             self.forget_above(piece.shard.level, lost, now)
         claim = self.claims.get(piece.shard)
-        if claim is not None and claim.planes != piece.planes:
+        is_spoilt = claim is not None and claim.planes != piece.planes
+        if is_spoilt:
             self.take_away(piece.shard, now)
+        return is_spoilt or bool(lost.pairs)
 
     def forget(self, shard: Shard, planes: PlaneRanges) -> None:
         record = self.shards.get(shard)

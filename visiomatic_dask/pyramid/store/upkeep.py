@@ -127,13 +127,9 @@ def _least_wanted_first(found: Sequence[StoredPyramid]) -> list[StoredPyramid]:
 
 def _remove(store: str, one: StoredPyramid) -> bool:
     folder = StoreFolder.of(one.address)
-    if folder.modified(ROOT) is None:
-        raise PyramidGone(f"{folder.name} is no longer in the store")
     try:
         with StoreLock(folder, LOCK, patience=_PATIENCE).held() as hold:
-            description = described(folder)
-            _, is_claimed = claims_in(folder, plan_of(description) if description else None)
-            if is_claimed or last_use(folder) > one.used:
+            if _is_in_use(folder, one.used):
                 return False
             hold.check()
             return StoreFolder.of(store).remove_tree(folder.name)
@@ -144,6 +140,15 @@ def _remove(store: str, one: StoredPyramid) -> bool:
     except StoreError as error:
         logger.info("%s is in use, and stays in the store: %s", folder.name, error)
         return False
+
+
+def _is_in_use(folder: StoreFolder, used: float) -> bool:
+    """Whether somebody builds a pyramid, or has used it since it was listed."""
+    description = described(folder)
+    if description is None:
+        raise PyramidGone(f"{folder.name} is no longer in the store")
+    _, is_claimed = claims_in(folder, plan_of(description))
+    return is_claimed or last_use(folder) > used
 
 
 def _is_left(folder: StoreFolder, name: str) -> bool:
