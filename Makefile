@@ -11,11 +11,12 @@ DEMO := demo.fits
 # The JIT's cache lives in the tree, where `make clean` finds it, and not in a home that may not be writable.
 export NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba
 
-.PHONY: help env client serve check test test-python test-client bench bench-short browser slurm clean
+.PHONY: help env client serve check test test-python test-client test-kills bench bench-short browser slurm clean
 
 help:
 	@echo 'make serve [CUBE=path]   serve a cube (without one: a demo cube) on port $(PORT)'
 	@echo 'make test                run all tests: Python, TypeScript, browser'
+	@echo 'make test-kills          kill parts of builds twenty times (10 minutes)'
 	@echo 'make check               linters, types, layers'
 	@echo 'make bench               measure, beside VisiOmatic 3 and alone, and write docs/performance.md (20 minutes)'
 	@echo 'make bench-short         see that the benchmarks work'
@@ -74,6 +75,10 @@ test-client: env
 
 test-python: env client browser slurm
 	$(BIN)/python -m pytest
+
+# Builds of a pyramid of which something is killed, twenty times; six times in the other tests.
+test-kills: env
+	VISIOMATIC_KILLS=20 $(BIN)/python -m pytest -s tests/cluster/test_build_killed.py
 
 bench: env client
 	$(BIN)/python -m tests.benchmarks --docs docs/performance.md
