@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from visiomatic_dask.pyramid.store.ledger import Ledger
 
 from visiomatic_dask.build_command import parse_channels
 from visiomatic_dask.build_meter import BuildMeter, text_of, text_of_size, text_of_time
 from visiomatic_dask.engine.build_news import BuildProgress, Pace
 from visiomatic_dask.errors import InvalidRequest
+from visiomatic_dask.pyramid.store.ledger import Ledger
 
 from .engine.stored import assert_same, new_pyramid, write_cube
 from .processes import dask_cluster, started, visiomatic

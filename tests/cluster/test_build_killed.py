@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
 from visiomatic_dask.pyramid.store.build import build_piece
 from visiomatic_dask.pyramid.store.ledger import Ledger
-
 from visiomatic_dask.pyramid.store.pyramid import Piece, Pyramid
 
 from ..engine.stored import assert_same, new_pyramid, write_cube

@@ -12,10 +12,10 @@ import pytest
 import zarr
 from astropy.io import fits
 from numpy.typing import NDArray
-from visiomatic_dask.pyramid.store.layout import create_pyramid
 
 from visiomatic_dask.cube import Cube, Layer
 from visiomatic_dask.pyramid.store import shards
+from visiomatic_dask.pyramid.store.layout import create_pyramid
 from visiomatic_dask.pyramid.store.pyramid import Pyramid
 from visiomatic_dask.pyramid.store.statistics import Bins
 from visiomatic_dask.readers import open_cube

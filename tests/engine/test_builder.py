@@ -20,18 +20,17 @@ import numpy as np
 import pytest
 from distributed import Client
 from numpy.typing import NDArray
-from visiomatic_dask.pyramid.store.build import build_piece
-from visiomatic_dask.pyramid.store.folder import StoreFolder
-from visiomatic_dask.pyramid.store.ledger import Ledger
 
 from visiomatic_dask.cube import Layer, Reader, Window
-from visiomatic_dask.engine import build_task as build_task_module
 from visiomatic_dask.engine import builder as builder_module
 from visiomatic_dask.engine.build_news import BuildNews
 from visiomatic_dask.engine.build_order import TopPieces, pieces_over
 from visiomatic_dask.engine.build_slots import BuildSlots
 from visiomatic_dask.engine.builder import Builder
 from visiomatic_dask.errors import CubeChanged
+from visiomatic_dask.pyramid.store.build import build_piece
+from visiomatic_dask.pyramid.store.folder import StoreFolder
+from visiomatic_dask.pyramid.store.ledger import Ledger
 from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece, Pyramid
 from visiomatic_dask.pyramid.tiles import Box
 
@@ -394,7 +393,7 @@ def test_builds_leave_bricks_their_threads(pyramid: tuple[Pyramid, Layer], monke
         assert go.wait(20)
         return build_piece(*arguments)
 
-    monkeypatch.setattr(build_task_module, "build_piece", waiting)
+    monkeypatch.setattr("visiomatic_dask.pyramid.store.build.build_piece", waiting)
 
     def a_brick() -> int:
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())

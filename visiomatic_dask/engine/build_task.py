@@ -11,6 +11,7 @@ from distributed import get_worker, secede
 
 from visiomatic_dask.cube import Reader
 from visiomatic_dask.pyramid.store.buildable import Buildable
+from visiomatic_dask.pyramid.store.ledger import Ledger
 from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece
 
 MEMORY_OF_A_PIECE = 450_000_000
@@ -43,7 +44,8 @@ def build_task(pyramid: Buildable, reader: Reader, piece: Piece) -> BuiltPiece:
         If the source has changed or cannot be read, or the store cannot be written to.
     """
     _leave_pool()
-    return pyramid.build(reader, piece)
+    # Whoever wanted it may be gone, and others build there by now.
+    return pyramid.build(reader, piece, lambda: Ledger.of(pyramid).check_claim(piece))
 
 
 def _leave_pool() -> None:

@@ -12,6 +12,7 @@ import zarr
 from tests.pyramid.store.pyramids import SPECTRAL, new_pyramid, sparse_cube
 from visiomatic_dask.errors import PyramidGone, StoreError
 from visiomatic_dask.pyramid.store.arrays import read_statistics, write_statistics
+from visiomatic_dask.pyramid.store.histogram import BINS
 from visiomatic_dask.pyramid.store.plane_statistics import FIELDS
 from visiomatic_dask.pyramid.store.pyramid import Pyramid
 from visiomatic_dask.pyramid.store.statistics import RegionStatistics

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from visiomatic_dask.cube import Reader
 from visiomatic_dask.pyramid.store.arrays import read_missing, read_pixels, write_piece
 from visiomatic_dask.pyramid.store.piece_rebinning import rebin_source, rebin_stored
-from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece, Pyramid
+from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece, Pyramid, nothing
 
 
-def build_piece(pyramid: Pyramid, reader: Reader, piece: Piece) -> BuiltPiece:
+def build_piece(
+    pyramid: Pyramid, reader: Reader, piece: Piece, before_writing: Callable[[], None] = nothing
+) -> BuiltPiece:
     """Make a piece and write it.
 
     Parameters
@@ -19,6 +23,8 @@ def build_piece(pyramid: Pyramid, reader: Reader, piece: Piece) -> BuiltPiece:
         The source: read for level 1 only.
     piece : Piece
         Which piece. Above level 1, all that lies below it is in the store.
+    before_writing : callable
+        Called when the piece is made; what it raises keeps it from being written.
 
     Returns
     -------
@@ -45,5 +51,6 @@ def build_piece(pyramid: Pyramid, reader: Reader, piece: Piece) -> BuiltPiece:
         if below
         else rebin_source(plan, pyramid.bins, reader, piece, pyramid.mantissa)
     )
+    before_writing()
     written = write_piece(pyramid, piece, made.pixels, made.missing)
     return BuiltPiece(piece, made.read, written, made.statistics)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from visiomatic_dask.cube import Reader
-from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece
+from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece, nothing
 from visiomatic_dask.pyramid.store.shards import LevelGrid, Shard
 from visiomatic_dask.pyramid.tiles import Box
 
@@ -82,6 +82,16 @@ class Buildable(Protocol):
         """How it is cut."""
         ...
 
-    def build(self, reader: Reader, piece: Piece) -> BuiltPiece:
-        """Build a piece and write it, whatever that takes; in a task on a worker."""
+    def build(self, reader: Reader, piece: Piece, before_writing: Callable[[], None] = nothing) -> BuiltPiece:
+        """Build a piece and write it, whatever that takes; in a task on a worker.
+
+        Parameters
+        ----------
+        reader : Reader
+            Of the layer.
+        piece : Piece
+            Which piece.
+        before_writing : callable
+            Called when all but that has been done; what it raises keeps the piece from being written.
+        """
         ...

@@ -7,7 +7,6 @@ are built again.
 
 from __future__ import annotations
 
-import importlib
 import logging
 import threading
 import time
@@ -21,6 +20,7 @@ from visiomatic_dask.pyramid.store.ledger_changes import Claimed, claimed, commi
 from visiomatic_dask.pyramid.store.ledger_file import decode, encode
 from visiomatic_dask.pyramid.store.ledger_state import LedgerState
 from visiomatic_dask.pyramid.store.lock import LockLost, StoreLock
+from visiomatic_dask.pyramid.store.plane_statistics import write_statistics
 from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece
 from visiomatic_dask.pyramid.store.statistics import RegionStatistics
 
@@ -58,8 +58,8 @@ class Ledger:
     ----------
     pyramid : Buildable
         Whose.
-    write_statistics : callable, optional
-        Stores the statistics of whole planes; that of the store if there is none. It is called under the lock, before
+    write_statistics : callable
+        Stores the statistics of whole planes. It is called under the lock, before
         the ledger says so, and again if that fails.
     life : float
         Seconds after which a claim expires.
@@ -70,7 +70,7 @@ class Ledger:
     def __init__(
         self,
         pyramid: Buildable,
-        write_statistics: WriteStatistics | None = None,
+        write_statistics: WriteStatistics = write_statistics,
         *,
         life: float = LIFE,
         clock: Callable[[], float] = time.time,
@@ -182,10 +182,7 @@ class Ledger:
         return self._seen.state
 
     def _store(self, whole: Sequence[RegionStatistics]) -> None:
-        write = self._write_statistics
-        if write is None:
-            write = importlib.import_module("visiomatic_dask.pyramid.store.arrays").write_statistics
-        write(self.pyramid, whole)
+        self._write_statistics(self.pyramid, whole)
 
     def _update(self, change: Callable[[LedgerState], LedgerState]) -> LedgerState:
         with self._mutex:

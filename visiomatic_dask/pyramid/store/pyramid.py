@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from visiomatic_dask.cube import Reader
 from visiomatic_dask.pyramid.store.shards import PyramidPlan, Shard
 from visiomatic_dask.pyramid.store.statistics import Bins, RegionStatistics
+
+
+def nothing() -> None:
+    """Do nothing."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +41,11 @@ class Pyramid:
     bins: Bins
     mantissa: int = 23
 
-    def build(self, reader: Reader, piece: Piece) -> BuiltPiece:
+    def build(self, reader: Reader, piece: Piece, before_writing: Callable[[], None] = nothing) -> BuiltPiece:
         """Build a piece; see `visiomatic_dask.pyramid.store.build.build_piece`."""
         from visiomatic_dask.pyramid.store.build import build_piece
 
-        return build_piece(self, reader, piece)
+        return build_piece(self, reader, piece, before_writing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import json
 import math
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from visiomatic_dask.cube import Cube, Layer, Reader
 from visiomatic_dask.cube.source import digest
 from visiomatic_dask.errors import UnreadableCube
 from visiomatic_dask.pyramid.store.folder import StoreFolder
-from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece
+from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece, nothing
 from visiomatic_dask.pyramid.store.shards import Shard
 from visiomatic_dask.pyramid.store.spectral_plan import DEFAULT_LIMITS, SpectralLimits, SpectralPlan
 from visiomatic_dask.pyramid.store.spectral_shard import encode_shard, join_shard
@@ -70,12 +71,14 @@ class SpectralCopy:
         """All there is to build: every shard, whole."""
         return [Piece(shard, *self.plan.planes(shard)) for shard in self.plan.shards()]
 
-    def build(self, reader: Reader, piece: Piece) -> BuiltPiece:
+    def build(self, reader: Reader, piece: Piece, before_writing: Callable[[], None] = nothing) -> BuiltPiece:
         """Build a shard; see `build_spectral`."""
-        return build_spectral(self, reader, piece)
+        return build_spectral(self, reader, piece, before_writing)
 
 
-def build_spectral(copy: SpectralCopy, reader: Reader, piece: Piece) -> BuiltPiece:
+def build_spectral(
+    copy: SpectralCopy, reader: Reader, piece: Piece, before_writing: Callable[[], None] = nothing
+) -> BuiltPiece:
     """Read the band of a shard, once, and write the shard.
 
     It holds the pixels of the shard (96 MiB at most) and what is read at a time (16 MiB, or a storage chunk), then the
@@ -89,6 +92,8 @@ def build_spectral(copy: SpectralCopy, reader: Reader, piece: Piece) -> BuiltPie
         The layer.
     piece : Piece
         Which shard; always all of it.
+    before_writing : callable
+        Called when the shard is made; what it raises keeps it from being written.
 
     Raises
     ------
@@ -98,6 +103,7 @@ def build_spectral(copy: SpectralCopy, reader: Reader, piece: Piece) -> BuiltPie
     plan = copy.plan
     chunks = list(encode_shard(_band(copy, reader, piece.shard), plan.chunk, plan.chunks_within, copy.fill))
     content = join_shard(chunks)
+    before_writing()
     StoreFolder.of(copy.address).write(copy.path(piece.shard), content)
     return BuiltPiece(piece, plan.window(piece.shard).size * reader.source_itemsize, len(content), ())
 
