@@ -12,7 +12,13 @@ from astropy.io import fits
 from tests.contracts.fake_reader import FakeReader
 from visiomatic_dask.config import load_settings
 from visiomatic_dask.cube import Cube, LayerLevel
+from visiomatic_dask.engine.build_order import pieces_over
 from visiomatic_dask.info import describe_cube, describe_formats, text_of_cube, text_of_formats
+from visiomatic_dask.pyramid import Box
+from visiomatic_dask.pyramid.store.build import build_piece
+from visiomatic_dask.pyramid.store.layout import create_pyramid
+from visiomatic_dask.pyramid.store.ledger import Ledger
+from visiomatic_dask.pyramid.store.statistics import Bins
 from visiomatic_dask.readers import open_cube
 
 
@@ -36,7 +42,7 @@ def test_costs_are_those_of_the_plan(tmp_path: Path) -> None:
     }
     assert layer["costs"]["whole_plane"]["preview"] is False
     assert layer["axes"][0]["ends"] == ["1 GHz", "1.002 GHz"]
-    assert layer["pyramid"] == {"levels": 3, "in_source": []}
+    assert layer["pyramid"] == {"levels": 3, "in_source": [], "stored": None}
 
 
 def test_a_plane_too_large_to_read_is_a_preview(tmp_path: Path) -> None:
@@ -47,6 +53,29 @@ def test_a_plane_too_large_to_read_is_a_preview(tmp_path: Path) -> None:
     assert "the first tile of a whole plane reads 0.95 MiB, as a preview, of full resolution 2.93 MiB" in text
     assert "11.44 MiB, row by row" in text
     assert "none in the file: 4 coarser levels are made when they are looked at" in text
+
+
+def test_what_is_in_the_store_is_told(tmp_path: Path) -> None:
+    settings = load_settings(store=str(tmp_path), exact_read="1 MB", pyramid="on-demand")
+    cube = cube_of(tmp_path / "a.fits", (3, 1200, 1500))
+    (layer,) = describe_cube(cube, settings)["layers"]
+    assert layer["pyramid"]["stored"] is None
+    assert layer["costs"]["whole_plane"]["preview"] is True
+    pyramid = create_pyramid(str(tmp_path), cube, cube.layer(), 256, Bins(), 23)
+    ledger, shares = Ledger.of(pyramid), []
+    for channel in range(3):
+        for level in (1, 2, 3):
+            pieces = pieces_over(pyramid.plan, level, (channel, channel + 1), Box(0, 0, 1, 1))
+            assert ledger.claim(pieces, "test").granted
+            ledger.commit("test", [build_piece(pyramid, cube.layer().reader, piece) for piece in pieces])
+        described = describe_cube(cube, settings)
+        shares.append(described["layers"][0]["pyramid"]["stored"]["share"])
+    assert shares == [0.333, 0.667, 1]
+    (layer,) = described["layers"]
+    assert layer["costs"]["whole_plane"] == {"read": 150 * 188 * 4 * 3, "memory": 150 * 188 * 4 * 3, "preview": False}
+    assert "; all of it is in the store, " in "\n".join(text_of_cube(described))
+    (layer,) = describe_cube(cube, load_settings(store=str(tmp_path), pyramid="memory"))["layers"]
+    assert layer["pyramid"]["stored"] is None
 
 
 def test_levels_of_the_source_are_named(tmp_path: Path) -> None:

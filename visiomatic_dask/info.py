@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 from dask.utils import format_bytes
 
 from visiomatic_dask.config import Settings
-from visiomatic_dask.cube import Axis, ByteSource, Cube, Layer
+from visiomatic_dask.cube import Axis, ByteSource, Cube, Layer, Reader
 from visiomatic_dask.engine.planner import Planner
 from visiomatic_dask.engine.requests import TileRequest
+from visiomatic_dask.engine.stored_layer import StoredLayer, address_of, look_for
+from visiomatic_dask.errors import VisiomaticError
+from visiomatic_dask.pyramid import Box
 from visiomatic_dask.readers import formats
 from visiomatic_dask.rendering import Cut, Look, Mono, Style
+
+logger = logging.getLogger(__name__)
 
 
 def describe_formats() -> list[dict[str, str]]:
@@ -40,17 +47,62 @@ def describe_cube(cube: Cube, settings: Settings) -> dict[str, Any]:
         ``name``, ``format``, ``fingerprint``, ``size`` (bytes of the file; None where it is not one), and ``layers``.
         All sizes are in bytes.
     """
-    planner = Planner(settings)
+    stored = None if settings.pyramid == "memory" else _Stored(cube, settings)
+    planner = Planner(settings, stored)
     return {
         "name": cube.name,
         "format": cube.format,
         "fingerprint": cube.fingerprint,
         "size": cube.source.size if isinstance(cube.source, ByteSource) else None,
-        "layers": [_layer(layer, planner) for layer in cube.layers],
+        "layers": [_layer(layer, planner, stored) for layer in cube.layers],
     }
 
 
-def _layer(layer: Layer, planner: Planner) -> dict[str, Any]:
+class _Stored:
+    """What is in the store of a cube's layers, looked up when it is asked for."""
+
+    def __init__(self, cube: Cube, settings: Settings) -> None:
+        self._cube = cube
+        self._settings = settings
+        self._store = settings.store or f"{settings.cache_folder}/store"
+        self._found: dict[str, StoredLayer] = {}
+
+    def of(self, layer: Layer) -> StoredLayer:
+        """Return what there is of a layer; nothing, where that cannot be found out."""
+        stored = self._found.get(layer.reader.token)
+        if stored is None:
+            stored = self._found[layer.reader.token] = StoredLayer(self._cube, layer, count(1))
+            settings = self._settings
+            address = address_of(self._store, self._cube, layer, settings.tile_size, settings.store_mantissa)
+            try:
+                stored.knows(look_for(address))
+            except (VisiomaticError, OSError) as error:
+                logger.warning("%s, layer %s: the store cannot be looked at: %s", self._cube.name, layer.name, error)
+        return stored
+
+    def describe(self, layer: Layer) -> dict[str, Any] | None:
+        """Say how much of a layer is there: its share, exactly 1 if nothing is missing, and bytes."""
+        found = self.of(layer).found
+        if found is None:
+            return None
+        pixels = math.prod(layer.shape)
+        share = 1.0 if found.state.is_whole else min(0.999, found.state.source_pixels / pixels)
+        return {"share": round(share, 3), "size": found.state.bytes}
+
+    def version(self, layer: Layer) -> int:
+        """See `visiomatic_dask.engine.planner.StoredLevels`."""
+        return self.of(layer).version
+
+    def reader(self, layer: Layer, level: int) -> Reader | None:
+        """See `visiomatic_dask.engine.planner.StoredLevels`."""
+        return self.of(layer).reader(level)
+
+    def is_done(self, layer: Layer, level: int, planes: tuple[int, int], box: Box) -> bool:
+        """See `visiomatic_dask.engine.planner.StoredLevels`."""
+        return self.of(layer).is_done(level, planes, box)
+
+
+def _layer(layer: Layer, planner: Planner, stored: _Stored | None) -> dict[str, Any]:
     grid = planner.tiles(layer)
     held = [one.level for one in layer.levels]
     return {
@@ -62,7 +114,11 @@ def _layer(layer: Layer, planner: Planner) -> dict[str, Any]:
         "frame": layer.wcs.frame,
         "pixel_scale": layer.wcs.pixel_scale,
         "chunks": None if set(layer.reader.chunks) == {1} else list(layer.reader.chunks),
-        "pyramid": {"levels": grid.levels, "in_source": held},
+        "pyramid": {
+            "levels": grid.levels,
+            "in_source": held,
+            "stored": None if stored is None or grid.levels == 1 else stored.describe(layer),
+        },
         "costs": {
             "whole": math.prod(layer.shape) * layer.reader.source_itemsize,
             "full_resolution_tile": _cost(layer, planner, 0),
@@ -123,6 +179,14 @@ def _stored(layer: dict[str, Any]) -> str:
 
 
 def _pyramid(pyramid: dict[str, Any]) -> str:
+    stored = pyramid["stored"]
+    if stored is None:
+        return _levels(pyramid)
+    share = "all of it is" if stored["share"] == 1 else f"{100 * stored['share']:.1f} % of it is"
+    return f"{_levels(pyramid)}; {share} in the store, {format_bytes(stored['size'])}"
+
+
+def _levels(pyramid: dict[str, Any]) -> str:
     held, above = pyramid["in_source"], pyramid["levels"] - 1
     if not above:
         return "none is needed: one tile shows a whole plane"
