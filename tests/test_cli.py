@@ -191,7 +191,8 @@ def test_demo(tmp_path: Path) -> None:
         (["--front-ends", "0"], 2, "0 is not in the range x>=1"),
         (["--front-ends", "2", "--scheduler-file", "no-such-file.json"], 1, "is the scheduler running?"),
         (["--front-ends", "2", "--host", "192.0.2.1", "--port", "0"], 1, "cannot be used"),
-        (["--store", "no-such-folder"], 2, "not a folder"),
+        (["--store", "no-such-folder/store"], 2, "no-such-folder/store is not a folder, and cannot be made"),
+        (["--prebuild", "--scheduler-file", "no-such-file.json"], 1, "give --store"),
         (["--host", "192.0.2.1", "--port", "0"], 1, "cannot be used"),
     ],
 )
@@ -315,6 +316,7 @@ def test_serve_on_a_cluster_that_is_there(cube: Path, tmp_path: Path, by_file: b
             assert service.ok("/health").json == {"status": "ok", "workers": 2, "route": "direct", "waiting": 0}
             assert service.ok("/api?FIF=sky.fits&CHAN=2&JTL=1,0").body.startswith(b"\xff\xd8")
             assert service.ok("/api?FIF=sky.fits&VAL=1,1").json["values"] == [0, 120_000, 240_000]
+            assert "give --store" in server.text
             ended(server, signal.SIGTERM)
         assert all(worker.process.poll() is None for worker in workers)  # theirs, not ours to end
 

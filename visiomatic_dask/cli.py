@@ -32,6 +32,7 @@ from visiomatic_dask.server.front_ends import serve_from_several
 from visiomatic_dask.server.names import is_folder_cube
 from visiomatic_dask.server.serve import ServeOptions, run
 from visiomatic_dask.server.serve import serve as serve_until_stopped
+from visiomatic_dask.server.stores import NO_STORE, with_store
 
 _DEFAULT_PORT = 8009
 
@@ -101,13 +102,15 @@ def serve(
         single = _single_cube(chosen)
         page = url if single is None else f"{url}?image={quote(single, safe='')}"
         click.echo(
-            f"visiomatic_dask {__version__} serves {', '.join(map(str, chosen))}\n\n    {page}\n\nCtrl-C ends it."
+            f"visiomatic_dask {__version__} serves {', '.join(map(str, chosen))}\n\n    {page}\n{note}\nCtrl-C ends it."
         )
         if not no_browser and _has_display():
             webbrowser.open(page)
 
     with errors_for_people():
-        settings = load_settings() if store is None else load_settings(store=store)
+        wanted = load_settings() if store is None else load_settings(store=store)
+        settings = with_store(wanted, cluster)
+        note = "" if settings.pyramid == wanted.pyramid else f"\n{NO_STORE}\n"
         if front_ends == 1:
             run(serve_until_stopped(options, settings, ready))
         else:

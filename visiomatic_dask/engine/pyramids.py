@@ -124,6 +124,7 @@ class Pyramids:
         self._polling: asyncio.Task[None] | None = None
         self._made_room = -_MAKE_ROOM
         self._making_room = asyncio.Lock()
+        self._has_grown = False
         self._is_closed = False
 
     def start(self) -> None:
@@ -155,7 +156,7 @@ class Pyramids:
         """Note that pixels of a pyramid are being looked at."""
         known = self._known.get(layer.reader.token)
         if known is not None:
-            known.is_used = True
+            known.used = self._now
 
     def want(self, layer: Layer, needs: Sequence[Need]) -> None:
         """Have pixels built that somebody looks at: before everything else."""
@@ -333,13 +334,17 @@ class Pyramids:
         async with self._making_room:
             if self._now - self._made_room < _MAKE_ROOM:
                 return
-            self._made_room = self._now
+            self._made_room, self._has_grown = self._now, False
             found = {known.found.pyramid.address: known for known in self._known.values() if known.found is not None}
-            keep = frozenset(address for address, known in found.items() if known.needs or known.is_wanted)
+            keep = frozenset(address for address, known in found.items() if self._is_in_use(known))
             evicted = await self._thread(make_room, self._store, self._settings.store_limit, keep)
         for address in evicted:
             if address in found:
                 self.gone(found[address].layer)
+
+    def _is_in_use(self, known: StoredLayer) -> bool:
+        """Whether a pyramid stays, however full the store is."""
+        return bool(known.needs) or known.is_wanted or 0 < known.used > self._now - _REMEMBERED
 
     async def _poll(self) -> None:
         while True:
@@ -351,13 +356,18 @@ class Pyramids:
 
     async def _look_again(self) -> None:
         """Look again, for those who wait or listen, at what others may have changed."""
+        if self._has_grown:
+            try:
+                await self._make_room()
+            except VisiomaticError as error:
+                logger.warning("the store may grow beyond its limit: %s", error)
         for token in self._news.watched:
             self._know(token)
         for token, known in list(self._known.items()):
             if (token in self._news.watched or known.needs) and not known.is_whole:
                 self._work_soon(known)
-            if known.is_used and self._now - known.touched > _TOUCHED and known.found is not None:
-                known.is_used, known.touched = False, self._now
+            if known.used > known.touched and self._now - known.touched > _TOUCHED and known.found is not None:
+                known.touched = self._now
                 with contextlib.suppress(VisiomaticError, OSError):  # if it is gone, its readers find out
                     await self._thread(touch, known.found.pyramid.address)
 
@@ -375,8 +385,10 @@ class Pyramids:
             self._news.built(token)
         else:
             self._news.building(token, news.progress)
-        if known is not None and news.done:
-            self._work_soon(known)
+        if news.done:
+            self._has_grown = True
+            if known is not None:
+                self._work_soon(known)
 
     def _complain(self, known: StoredLayer, message: str) -> None:
         """Note that a layer cannot be built, and try nothing for a while."""

@@ -46,10 +46,8 @@ class StoredLayer:
         What is looked at and not there, and when it was asked for last.
     handed : dict of Need to float
         What of it the builder was asked for, and when.
-    looked, touched : float
-        When the store was looked at, and when the pyramid was marked as in use there; 0 for never.
-    is_used : bool
-        Whether pixels of it were asked for since then.
+    looked, used, touched : float
+        When the store was looked at, when pixels of it were asked for, and when that was noted there; 0 for never.
     is_wanted, is_ordered : bool
         Whether all of it is to be built, and whether the builder was asked for that.
     complaint : str
@@ -73,8 +71,8 @@ class StoredLayer:
     needs: dict[Need, float] = field(default_factory=dict)
     handed: dict[Need, float] = field(default_factory=dict)
     looked: float = 0.0
+    used: float = 0.0
     touched: float = 0.0
-    is_used: bool = False
     is_wanted: bool = False
     is_ordered: bool = False
     complaint: str = ""

@@ -11,7 +11,7 @@ from typing import Any
 
 from visiomatic_dask.config import Settings
 from visiomatic_dask.engine.requests import Picture
-from visiomatic_dask.errors import BeingUnpacked, NotUnpacked, Unavailable, VisiomaticError
+from visiomatic_dask.errors import BeingUnpacked, NotUnpacked, PyramidGone, Unavailable, VisiomaticError
 from visiomatic_dask.rendering import MEDIA_TYPES
 from visiomatic_dask.rendering.style import ImageFormat
 
@@ -106,7 +106,7 @@ def error_response(
             detail = {"loc": ["query", error.parameter], **detail}
         if isinstance(error, BeingUnpacked):
             detail["progress"] = round(error.progress, 4)
-        if isinstance(error, Unavailable | NotUnpacked):
+        if isinstance(error, Unavailable | NotUnpacked | PyramidGone):
             headers["Retry-After"] = str(error.retry_after)
     return status, headers, json.dumps({"detail": [detail]}).encode()
 

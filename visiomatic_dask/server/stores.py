@@ -14,6 +14,12 @@ from visiomatic_dask.readers.place import is_url
 
 logger = logging.getLogger(__name__)
 
+NO_STORE = (
+    "Zoomed-out views of large planes are made each time, or stay previews: give --store, or set visiomatic.store, "
+    "to a folder that all workers see under the same path, or to a URL."
+)
+"""What to say where pyramids would be built, but there is nowhere to keep them."""
+
 
 def with_store(settings: Settings, cluster: ClusterTarget | None) -> Settings:
     """Settle where pyramids are kept, and make the folder.
@@ -42,10 +48,7 @@ def with_store(settings: Settings, cluster: ClusterTarget | None) -> Settings:
             _make(Path(settings.store), parents=False)
         return settings
     if cluster is not None:
-        logger.warning(
-            "nothing that is made of zoomed-out views is kept: set visiomatic.store, or --store, to a folder that all "
-            "workers see under the same path, or to a URL; `pyramid: memory` says that it is meant to be so"
-        )
+        logger.info("there is no store. %s", NO_STORE)
         return replace(settings, pyramid="memory")
     store = Path(settings.cache_folder) / "store"
     try:
