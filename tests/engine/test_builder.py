@@ -27,10 +27,11 @@ from visiomatic_dask.engine.build_news import BuildNews
 from visiomatic_dask.engine.build_order import TopPieces, pieces_over
 from visiomatic_dask.engine.build_slots import BuildSlots
 from visiomatic_dask.engine.builder import Builder
-from visiomatic_dask.errors import CubeChanged
+from visiomatic_dask.errors import CubeChanged, StoreError
 from visiomatic_dask.pyramid.store.build import build_piece
 from visiomatic_dask.pyramid.store.folder import StoreFolder
 from visiomatic_dask.pyramid.store.ledger import Ledger
+from visiomatic_dask.pyramid.store.ledger_state import LedgerState
 from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece, Pyramid
 from visiomatic_dask.pyramid.tiles import Box
 
@@ -241,6 +242,33 @@ def test_an_evicted_pyramid(tmp_path: Path, pyramid: tuple[Pyramid, Layer]) -> N
             assert re.search("(no longer|any more)", stage.failures[0])
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(("times", "fails"), [(2, False), (3, True)])
+def test_a_ledger_that_is_busy(
+    pyramid: tuple[Pyramid, Layer], monkeypatch: pytest.MonkeyPatch, times: int, fails: bool
+) -> None:
+    built, layer = pyramid
+    commit, calls = Ledger.commit, itertools.count()
+
+    def busy(self: Ledger, owner: str, pieces: Sequence[BuiltPiece]) -> LedgerState:
+        if next(calls) < times:
+            raise StoreError("the store takes too long to be written; try again")
+        return commit(self, owner, pieces)
+
+    monkeypatch.setattr(Ledger, "commit", busy)
+    monkeypatch.setattr("visiomatic_dask.engine.pyramid_build._PAUSE", 0.05)
+
+    async def main() -> None:
+        async with stages() as (stage,):
+            stage.want(built, layer.reader)
+            await stage.finish()
+            assert bool(stage.failures) is fails
+            if not fails:
+                assert stage.news[-1].read == np.prod(SHAPE) * 4
+
+    asyncio.run(main())
+    assert not Ledger.of(built).look().claims
 
 
 def test_waits_for_a_cluster_and_goes_on_with_the_next(pyramid: tuple[Pyramid, Layer]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 from visiomatic_dask.cube import Reader
 from visiomatic_dask.engine.build_news import BuildNews, Pace
 from visiomatic_dask.engine.build_order import BuildOrder
+from visiomatic_dask.errors import PyramidGone, StoreError, UnwritableStore
 from visiomatic_dask.pyramid.store.buildable import Buildable
 from visiomatic_dask.pyramid.store.ledger import Ledger
 from visiomatic_dask.pyramid.store.ledger_state import LedgerState
@@ -23,7 +25,12 @@ _TELL = 0.5
 _RENEW = 8.0
 """Seconds between two renewals of claims, which last 30."""
 
+_TRIES, _PAUSE = 3, 0.5
+"""How often a ledger is tried that cannot be read or written, and the seconds in between."""
+
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 
 class ClaimedPiece(NamedTuple):
@@ -230,4 +237,13 @@ class PyramidBuild:
         return BuildNews(self.pyramid, done, progress, failed, failed is not None or self.is_over, self._read)
 
     async def _call(self, function: Callable[..., T], *args: Any) -> T:
+        """Call the ledger; again, where it says that another try may help."""
+        for _ in range(_TRIES - 1):
+            try:
+                return await asyncio.to_thread(function, *args)
+            except (PyramidGone, UnwritableStore):
+                raise
+            except StoreError as error:
+                logger.warning("the ledger of a pyramid is tried again: %s", error)
+                await asyncio.sleep(_PAUSE)
         return await asyncio.to_thread(function, *args)
