@@ -300,6 +300,58 @@ def test_waits_for_a_cluster_and_goes_on_with_the_next(pyramid: tuple[Pyramid, L
     assert Ledger.of(built).look().is_whole
 
 
+def test_all_workers_are_lost_and_others_come(pyramid: tuple[Pyramid, Layer]) -> None:
+    built, layer = pyramid
+
+    async def main() -> None:
+        async with local_cluster(plugin=False) as (client, (worker,)):
+            cluster = client.cluster
+            stage = Stage(client, [worker.address])
+            stage.want(built, Slow(layer.reader, 0.05))
+            while not stage.done:
+                await asyncio.sleep(0.01)
+            await cluster.scale(0)
+            await worker.finished()
+            await asyncio.sleep(0.3)
+            assert not stage.failures
+            await cluster.scale(1)
+            await client.wait_for_workers(1)
+            (another,) = cluster.workers.values()
+            stage.builder._workers = lambda: [another.address]
+            await stage.finish()
+            assert not stage.failures
+            await stage.builder.close()
+
+    asyncio.run(main())
+    assert Ledger.of(built).look().is_whole
+
+
+def test_a_piece_that_costs_every_worker(pyramid: tuple[Pyramid, Layer]) -> None:
+    """As by the memory it takes: that ends, and is said."""
+    built, layer = pyramid
+
+    async def main() -> None:
+        async with stages() as (stage,):
+            lost = {f"tcp://127.0.0.1:{number}": {"nthreads": 1, "memory_limit": 0} for number in range(9)}
+            stage.want(built, Slow(layer.reader, 0.5))
+            while not stage.builder._under_way:
+                await asyncio.sleep(0.01)
+            assert stage.client is not None
+            piece = next(iter(stage.builder._under_way)).piece
+            for _ in range(5):
+                while not (mine := [one for one in stage.builder._under_way if one.piece == piece]):
+                    await asyncio.sleep(0.01)
+                assert not stage.failures
+                workers = {one.worker: {"nthreads": 1, "memory_limit": 0} for one in stage.builder._under_way}
+                del workers[mine[0].worker]
+                stage.builder._learn(stage.client, lost | workers)
+            await stage.finish()
+            assert len(stage.failures) == 1
+            assert "memory" in stage.failures[0]
+
+    asyncio.run(main())
+
+
 def test_takes_over_what_others_have_left(pyramid: tuple[Pyramid, Layer]) -> None:
     built, layer = pyramid
     pieces = [Piece(shard, *built.plan.planes(shard)) for shard in built.plan.shards(1)]

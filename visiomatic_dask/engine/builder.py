@@ -6,13 +6,14 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 from distributed import Client, Future
-from distributed.scheduler import KilledWorker
+from distributed.scheduler import KilledWorker, NoValidWorkerError
 
 from visiomatic_dask.cube import Reader
 from visiomatic_dask.engine.build_news import BuildNews
@@ -29,8 +30,8 @@ _PRIORITY_URGENT, _PRIORITY = 3, -10
 """Both behind bricks; what nobody waits for also behind what others run on a shared cluster."""
 _LOOK = 1.0
 """Seconds between two looks at the cluster."""
-_TRIES = 3
-"""How often a piece is tried whose workers have been lost, each time several of them."""
+_TRIES = 5
+"""How often a piece is tried while the worker is lost that builds it."""
 _PAUSE = 10.0
 """Seconds for which a pyramid that has failed is not tried again."""
 _PATIENCE = 5.0
@@ -225,8 +226,9 @@ class Builder:
             build.reader,
             claimed.piece,
             key=build_key(build.pyramid, claimed.piece),
+            # This worker or none: Dask leaves a task that may go elsewhere where it is, if there is none when
+            # its worker is lost. We see that it is; and no worker gets more than it has memory for.
             workers=[worker],
-            allow_other_workers=True,
             priority=_PRIORITY_URGENT if claimed.urgent else _PRIORITY,
         )
         one = _UnderWay(build, claimed.piece, worker, future)
@@ -251,10 +253,8 @@ class Builder:
             built = await one.future.result()
         except (CancelledError, OSError) as error:  # Dask's cancellation, not asyncio's: the cluster is lost
             logger.info("a piece is built again: %r", error)
-        except KilledWorker:
-            self._deaths[one.future.key] += 1
-            if self._deaths[one.future.key] >= _TRIES:
-                self._fail(one.build, "workers were lost again and again while they built it: have they enough memory?")
+        except (KilledWorker, NoValidWorkerError):
+            self._lose(one)
         except VisiomaticError as error:
             self._fail(one.build, str(error))
         except Exception:
@@ -263,11 +263,30 @@ class Builder:
         self._end(one, built)
         self._fill()
 
+    def _lose(self, one: _UnderWay) -> None:
+        """Take note that the worker is lost that was to build a piece, which may be the reason why."""
+        key = one.future.key
+        self._deaths[key] += 1
+        if self._deaths[key] >= _TRIES:
+            del self._deaths[key]
+            self._fail(one.build, "workers were lost again and again while they built it: have they enough memory?")
+
     def _end(self, one: _UnderWay, built: BuiltPiece | None) -> None:
         if one in self._under_way:
             self._under_way.discard(one)
+            if built is not None:
+                self._deaths.pop(one.future.key, None)
             one.future.release()
             one.build.ended(one.piece, built)
+
+    def _learn(self, client: Client, workers: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take note of the workers there are; what those were to build that are gone is built by others."""
+        if client is not self._get_client():
+            return
+        self._slots.learn(workers)
+        for one in [one for one in self._under_way if one.worker not in workers]:
+            self._lose(one)
+            self._end(one, None)
 
     async def _keep_watch(self) -> None:
         """Look at the cluster as long as there is something to build."""
@@ -281,9 +300,10 @@ class Builder:
             if client is not None:
                 try:
                     identity = await client.scheduler.identity(n_workers=-1)
-                    self._slots.learn(identity["workers"])
                 except OSError as error:
                     logger.info("the scheduler does not say what workers there are: %s", error)
+                else:
+                    self._learn(client, identity["workers"])
             self._fill()
             for build in self._builds.values():
                 build.changed.set()
