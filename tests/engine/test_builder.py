@@ -26,6 +26,7 @@ from visiomatic_dask.engine import builder as builder_module
 from visiomatic_dask.engine.build_news import BuildNews
 from visiomatic_dask.engine.build_order import TopPieces, pieces_over
 from visiomatic_dask.engine.build_slots import BuildSlots
+from visiomatic_dask.engine.build_task import build_task
 from visiomatic_dask.engine.builder import Builder
 from visiomatic_dask.errors import CubeChanged, StoreError
 from visiomatic_dask.pyramid.store.build import build_piece
@@ -494,6 +495,19 @@ def test_builds_leave_bricks_their_threads(pyramid: tuple[Pyramid, Layer], monke
             await stage.finish()
 
     asyncio.run(main())
+
+
+def test_what_nobody_has_claimed_any_more_is_not_written(pyramid: tuple[Pyramid, Layer]) -> None:
+    built, layer = pyramid
+    piece = Piece(next(built.plan.shards(1)), 0, 1)
+    before = contents(built)
+    assert build_task(built, layer.reader, piece) is None
+    after = contents(built)
+    assert all(np.array_equal(after[name], values, equal_nan=True) for name, values in before.items())
+    Ledger.of(built).claim([piece], "me")
+    done = build_task(built, layer.reader, piece)
+    assert done is not None
+    assert done.piece == piece
 
 
 GB = 10**9

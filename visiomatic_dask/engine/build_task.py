@@ -11,7 +11,7 @@ from distributed import get_worker, secede
 
 from visiomatic_dask.cube import Reader
 from visiomatic_dask.pyramid.store.buildable import Buildable
-from visiomatic_dask.pyramid.store.ledger import Ledger
+from visiomatic_dask.pyramid.store.ledger import Ledger, Unclaimed
 from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece
 
 MEMORY_OF_A_PIECE = 450_000_000
@@ -26,7 +26,7 @@ def build_key(pyramid: Buildable, piece: Piece) -> str:
     return f"build-shard-{blake2b(text.encode(), digest_size=16).hexdigest()}"
 
 
-def build_task(pyramid: Buildable, reader: Reader, piece: Piece) -> BuiltPiece:
+def build_task(pyramid: Buildable, reader: Reader, piece: Piece) -> BuiltPiece | None:
     """Build a piece, in a thread of its own so that bricks keep theirs, and behind them where cores are scarce.
 
     Parameters
@@ -38,14 +38,22 @@ def build_task(pyramid: Buildable, reader: Reader, piece: Piece) -> BuiltPiece:
     piece : Piece
         Which.
 
+    Returns
+    -------
+    BuiltPiece or None
+        None if nothing was written, as nobody has claimed the piece any more: who wanted it was gone for so long that
+        others may write there now.
+
     Raises
     ------
     VisiomaticError
         If the source has changed or cannot be read, or the store cannot be written to.
     """
     _leave_pool()
-    # Whoever wanted it may be gone, and others build there by now.
-    return pyramid.build(reader, piece, lambda: Ledger.of(pyramid).check_claim(piece))
+    try:
+        return pyramid.build(reader, piece, lambda: Ledger.of(pyramid).check_claim(piece))
+    except Unclaimed:
+        return None
 
 
 def _leave_pool() -> None:

@@ -39,6 +39,10 @@ logger = logging.getLogger(__name__)
 WriteStatistics = Callable[[Any, Sequence[RegionStatistics]], None]
 
 
+class Unclaimed(StoreError):
+    """Nobody has claimed a piece any more."""
+
+
 class _Seen(NamedTuple):
     """What was read last: what it says, its bytes, what to tell it by, and when it was looked at (monotonic)."""
 
@@ -160,13 +164,13 @@ class Ledger:
         return self._update(change)
 
     def check_claim(self, piece: Piece) -> None:
-        """Raise `StoreError` unless somebody has claimed a piece: for a task, right before it writes.
+        """Raise `Unclaimed` unless somebody has claimed a piece: for a task, right before it writes.
 
         Whoever submitted it may be gone, and others may write there now.
         """
         claim = self._look().claims.get(piece.shard)
         if claim is None or claim.planes != piece.planes:
-            raise StoreError(f"nobody has claimed {piece} of {self._folder.name} any more: it is not written")
+            raise Unclaimed(f"nobody has claimed {piece} of {self._folder.name} any more: it is not written")
 
     def _look(self) -> LedgerState:
         looked = time.monotonic()
