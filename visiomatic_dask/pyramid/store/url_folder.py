@@ -19,7 +19,7 @@ _VERSION_KEYS = ("ETag", "VersionId", "LastModified", "mtime", "updated", "creat
 _TIME_KEYS = ("LastModified", "last_modified", "mtime", "updated", "created")
 _LIBRARIES = ("aiohttp", "botocore", "fsspec", "gcsfs", "adlfs", "google", "azure", "requests")
 """Packages below fsspec whose errors need not be an `OSError`."""
-_EXCLUSIVE = ("memory", "s3", "s3a")
+_EXCLUSIVE = ("s3", "s3a")
 """Where `create` is exclusive. Elsewhere two may create a file at the same moment: the later one stays."""
 _SETTLED = 0.25
 """Seconds after which both have written, and it is seen who was later."""
