@@ -150,7 +150,7 @@ def test_tokens_tell_requests_apart() -> None:
     others += [replace(first, style=Style(Mono(1, Cut(0, 301)), Look())), replace(first, style=COLOUR)]
     others += [replace(first, level=1), replace(first, row=1), replace(first, column=1)]
     others.append(replace(first, layer=layer_of(MadeUp(fingerprint="fedcba9876543210"))))
-    assert len({one.token for one in (first, *others)}) == len(others) + 1
-    assert request((3, 700, 900), 0, 0, 0).token == first.token
+    assert len({one.token_by("") for one in (first, *others)}) == len(others) + 1
+    assert request((3, 700, 900), 0, 0, 0).token_by("") == first.token_by("")
     regions = [RegionRequest(first.layer, level, Box(0, 0, 9, right), MONO) for level in (0, 1) for right in (8, 9)]
-    assert len({one.token for one in regions}) == 4
+    assert len({one.token_by("") for one in regions}) == 4

@@ -254,6 +254,48 @@ def test_an_evicted_pyramid_is_noticed_and_built_again(tmp_path: Path) -> None:
     cluster(use)
 
 
+@pytest.mark.parametrize("harm", ["lost", "cut", "overwritten"])
+def test_a_shard_that_cannot_be_read_is_built_again(tmp_path: Path, harm: str) -> None:
+    async def use(client: Client) -> None:
+        store = tmp_path / "store"
+        async with looking(client, store, Heard()) as renderer:
+            await exact(renderer, TOP)
+        (shard,) = (path for path in store.glob("*.zarr/2/data/c/**/*") if path.is_file())
+        content = shard.read_bytes()
+        if harm == "lost":
+            shard.unlink()
+        else:
+            shard.write_bytes(content[: len(content) // 3] if harm == "cut" else bytes(len(content)))
+        heard = Heard()
+        async with looking(client, store, heard) as renderer:
+            check(await exact(renderer, TOP))
+            await until(lambda: "built" in heard.kinds)
+            check((await renderer.tile(TOP)).data)
+            assert shard.read_bytes() == content
+            # What had been there all the time was told of once, and what was not when it was there again.
+            assert len([one for one in heard.said if one[0] == "exact" and one[2] == 1]) == 1
+            assert len([one for one in heard.said if one[0] == "exact" and one[2] == 2]) == 2
+
+    cluster(use)
+
+
+def test_what_could_not_be_built_ahead_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pyramids, "_TRY_AGAIN", 0.5)
+
+    async def use(client: Client) -> None:
+        heard, store = Heard(), tmp_path / "store"
+        async with looking(client, store, heard) as renderer:
+            store.rmdir()
+            store.write_text("no folder")
+            renderer.prebuild(LAYER)
+            await until(lambda: "failed" in heard.kinds)
+            store.unlink()
+            store.mkdir()
+            await until(lambda: "built" in heard.kinds)
+
+    cluster(use)
+
+
 def test_the_least_recently_used_pyramid_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pyramids, "_MAKE_ROOM", 0.0)
     first, second = (layer_of(MadeUp((1, 600, 900), name)) for name in ("first", "second"))

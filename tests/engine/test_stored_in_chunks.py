@@ -144,8 +144,8 @@ def test_keys_and_tokens_say_what_is_read() -> None:
         requests = [TileRequest(one, level, 0, 0, mono(0)) for one in (plain, with_levels)]
         keys = {planner.plan(one, 1).brick.key for one in requests}
         assert (len(keys) == 1) == same
-        assert (len({one.token for one in requests}) == 1) == same
-        regions = {RegionRequest(one, level, Box(0, 0, 9, 9), mono(0)).token for one in (plain, with_levels)}
+        assert (len({one.token_by("") for one in requests}) == 1) == same
+        regions = {RegionRequest(one, level, Box(0, 0, 9, 9), mono(0)).token_by("") for one in (plain, with_levels)}
         assert (len(regions) == 1) == same
 
 

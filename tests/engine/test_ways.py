@@ -174,13 +174,14 @@ def test_tokens_depend_on_the_way_and_on_nothing_that_changes() -> None:
     stored = Stored()
     planner, memory = Planner(load_settings(), stored), Planner(load_settings(read_limit="100 MB"))
     direct, large = tile(1, layer=layer_of(MadeUp((3, 1000, 1000)))), tile(6)
-    assert planner.token(direct) == memory.token(direct) == direct.token
+    assert planner.token(direct) == memory.token(direct)
+    assert planner.token(direct) != Planner(load_settings(tile_size=128), stored).token(direct)
     before = planner.token(large)
     for need in planner.needs(large):
         stored.build(LAYER, need.level, need.planes, need.box)
     assert planner.token(large) == before
     others = [planner.token(replace(large, level=5)), planner.token(replace(large, style=MIX)), memory.token(large)]
-    others += [Planner(load_settings(store_mantissa=10), Stored()).token(large), large.token]
+    others += [Planner(load_settings(store_mantissa=10), Stored()).token(large), large.token_by("")]
     assert len({before, *others}) == 6
 
 
@@ -195,6 +196,8 @@ def test_those_who_hear_nothing_get_the_exact_picture_or_a_sample_for_ever(monke
     assert planner.token(huge) != planner.token(replace(huge, settled=False))
     plan = planner.plan(huge, 1)
     assert (plan.preview, plan.passing) == (True, False)
+    # What is read is what lies behind a shard, not behind a tile of it.
+    assert planner.ways.of(replace(huge, level=6)) is Way.SAMPLE
     monkeypatch.setattr(ways, "SETTLED_READ", 10**12)
     assert Planner(load_settings(), Stored()).ways.of(huge) is Way.STORE
 
@@ -212,14 +215,14 @@ def test_regions_come_from_the_store_where_the_source_would_read_too_much() -> N
     stored = Stored(number=1)
     planner = Planner(load_settings(read_limit="100 MB"), stored)
     small, large = RegionRequest(LAYER, 4, Box(0, 0, 64, 64), MONO), RegionRequest(LAYER, 4, Box(0, 0, 999, 999), MONO)
-    assert planner.plan_region(small).token == small.token
+    first = planner.plan_region(small).token
     sample = planner.plan_region(large)
     assert (sample.preview_read, sample.is_stored, sample.below) == (100_000_000, False, 4)
     stored.build(LAYER, 4, (1, 2), large.box)
     exact = planner.plan_region(large)
     assert (exact.preview_read, exact.is_stored, exact.below) == (None, True, 0)
-    assert planner.plan_region(small).token == small.token  # always the same
-    assert len({sample.token, exact.token, large.token}) == 3
+    assert planner.plan_region(small).token == first  # always the same
+    assert len({sample.token, exact.token, large.token_by("")}) == 3
     far = RegionRequest(LAYER, 1, Box(0, 0, 10_000, 10_000), MIX)
     with pytest.raises(TooLarge, match="at least"):
         planner.plan_region(far)

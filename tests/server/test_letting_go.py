@@ -46,7 +46,7 @@ async def look_at(services: Services, name: str) -> str:
         async def make(request: TileRequest = request) -> object:
             return await services.renderer.tile(request, "somebody")
 
-        await services.desk.get(request.token, layer.reader.fingerprint, make)  # type: ignore[arg-type]
+        await services.desk.get(request.token_by(""), layer.reader.fingerprint, make)  # type: ignore[arg-type]
         path = f"/cubes/{name}/tiles/{level}/0/0.jpg?contrast={level + 1}"
         services.styles.put(path, KnownStyle(opened.cube, layer, request.style, Delivery()))
     return opened.cube.fingerprint
@@ -111,7 +111,7 @@ def test_a_picture_under_way_is_not_kept(tmp_path: Path) -> None:
             await asked_for(services)
             return picture
 
-        await services.desk.get(request.token, layer.reader.fingerprint, make)  # type: ignore[arg-type]
+        await services.desk.get(request.token_by(""), layer.reader.fingerprint, make)  # type: ignore[arg-type]
         assert len(services.desk) == 0
 
     write(tmp_path / "a.fits", 10)

@@ -166,8 +166,9 @@ class Planner:
         # What is in the store is exact, whatever reading it takes.
         self._stored_limits = replace(self.limits, read_limit=sys.maxsize)
         self._stored = stored
-        self._store_text = f"store|{settings.store_mantissa}|"
-        self._sample_text = f"sample|{settings.read_limit}|{settings.preview_read}|"
+        self._source_text = f"{settings.tile_size}|"
+        self._store_text = f"store|{settings.tile_size}|{settings.store_mantissa}|"
+        self._sample_text = f"sample|{settings.tile_size}|{settings.read_limit}|{settings.preview_read}|"
         self._plans: OrderedDict[tuple[Any, ...], TilePlan] = OrderedDict()
 
     def tiles(self, layer: Layer) -> TileGrid:
@@ -181,7 +182,7 @@ class Planner:
         """
         match self.ways.of(request):
             case Way.SOURCE:
-                return request.token
+                return request.token_by(self._source_text)
             case Way.STORE:
                 return request.token_by(self._store_text)
             case Way.SAMPLE:
@@ -243,7 +244,7 @@ class Planner:
         source, below = layer.at(level)
         whole, least = region_costs(source, below, box, request.style)
         if whole <= limit:
-            return RegionPlan(request, source, below, None, request.token)
+            return RegionPlan(request, source, below, None, request.token_by(self._source_text))
         stored = None if self._stored is None else self._stored.reader(layer, level)
         if stored is not None and self._is_done(layer, level, _runs(request.style), box):
             return RegionPlan(request, stored, 0, None, request.token_by(self._store_text), is_stored=True)

@@ -23,7 +23,7 @@ from visiomatic_dask.engine.build_news import BuildNews, BuildProgress
 from visiomatic_dask.engine.build_order import TopPieces, pieces_over
 from visiomatic_dask.engine.builder import Builder
 from visiomatic_dask.engine.planner import Need
-from visiomatic_dask.engine.stored_layer import Found, StoredLayer, address_of, look_for, newly_done
+from visiomatic_dask.engine.stored_layer import Found, StoredLayer, address_of, look_for, newly_done, strike
 from visiomatic_dask.errors import CubeChanged, PyramidGone, Unavailable, VisiomaticError
 from visiomatic_dask.pyramid import Box
 from visiomatic_dask.pyramid.store.layout import create_pyramid
@@ -150,7 +150,7 @@ class Pyramids:
         """Wait until the store was looked at for a layer; not for long, where that takes long."""
         known = self._know(layer.reader.token)
         if known is not None and not known.looked and known.work is not None:
-            await asyncio.wait([known.work], timeout=_FIRST_LOOK)
+            await asyncio.wait([known.work], timeout=max(0.0, known.began + _FIRST_LOOK - self._now))
 
     def used(self, layer: Layer) -> None:
         """Note that pixels of a pyramid are being looked at."""
@@ -165,9 +165,9 @@ class Pyramids:
             return  # closed as the least recently used, or changed: the next request opens it anew
         for need in needs:
             known.needs[need] = self._now
+            known.needs.move_to_end(need)
         while len(known.needs) > _MOST_NEEDS:
-            oldest = min(known.needs, key=known.needs.__getitem__)
-            del known.needs[oldest]
+            oldest, _ = known.needs.popitem(last=False)
             known.handed.pop(oldest, None)
         self._work_soon(known)
 
@@ -193,10 +193,19 @@ class Pyramids:
             raise Unavailable(known.complaint, retry_after=int(_TRY_AGAIN))
         await known.changed.wait()
 
-    def gone(self, layer: Layer) -> None:
-        """Note that a pyramid is not what it was thought to be: it has been evicted."""
+    def gone(self, layer: Layer, needs: Sequence[Need] = ()) -> None:
+        """Note that a pyramid is not what it was thought to be: it has been evicted, or something of it is damaged.
+
+        Parameters
+        ----------
+        layer : Layer
+            Of which layer.
+        needs : sequence of Need
+            What could not be read. As far as it is not there, it is built again.
+        """
         known = self._known.get(layer.reader.token)
         if known is not None and known.found is not None:
+            known.doubted |= dict.fromkeys(needs)
             known.knows(None)
             self._work_soon(known)
 
@@ -236,7 +245,7 @@ class Pyramids:
             if len(self._known) == _MOST_LAYERS:
                 idle = (one for one, other in self._known.items() if not (other.needs or other.is_wanted))
                 self._drop(next(idle, next(iter(self._known))))
-            known = self._known[token] = StoredLayer(*found, self._versions)
+            known = self._known[token] = StoredLayer(*found, self._versions, began=self._now)
             self._work_soon(known)
         self._known.move_to_end(token)
         return known
@@ -267,12 +276,25 @@ class Pyramids:
         while known.is_due:
             known.is_due = False
             try:
+                await self._mend(known)
                 await self._look(known)
                 if self._now >= known.not_before:
                     await self._build(known)
             except (VisiomaticError, OSError) as error:
                 self._complain(known, str(error) if isinstance(error, VisiomaticError) else f"{error.strerror}")
                 logger.warning("the pyramid of %s cannot be used: %s", known.cube.name, error)
+
+    async def _mend(self, known: StoredLayer) -> None:
+        """Have what cannot be read noted as not there, if the pyramid is."""
+        doubted, known.doubted = list(known.doubted), {}
+        if doubted:
+            settings = self._settings
+            address = address_of(self._store, known.cube, known.layer, settings.tile_size, settings.store_mantissa)
+            lost = await self._thread(strike, address, doubted)
+            if lost:
+                logger.warning("%s shards of the pyramid of %s are built again", lost, known.cube.name)
+                known.handed.clear()
+                known.is_ordered = False
 
     async def _look(self, known: StoredLayer) -> None:
         """Find out what is in the store of a layer, and tell what is new."""
@@ -290,7 +312,9 @@ class Pyramids:
         known.looked = self._now
         if now is before:
             return
-        news = [] if now is None else await self._thread(newly_done, before and before.state, now.state)
+        # Not against nothing, where it was only doubted: what has been announced would be announced again.
+        news = [] if now is None else await self._thread(newly_done, known.announced, now.state)
+        known.announced = None if now is None else now.state
         known.knows(now)
         for need in [need for need in known.needs if known.is_done(need.level, need.planes, need.box)]:
             del known.needs[need]
@@ -344,7 +368,7 @@ class Pyramids:
 
     def _is_in_use(self, known: StoredLayer) -> bool:
         """Whether a pyramid stays, however full the store is."""
-        return bool(known.needs) or known.is_wanted or 0 < known.used > self._now - _REMEMBERED
+        return bool(known.needs) or (known.is_wanted and not known.is_whole) or 0 < known.used > self._now - _REMEMBERED
 
     async def _poll(self) -> None:
         while True:
@@ -364,7 +388,8 @@ class Pyramids:
         for token in self._news.watched:
             self._know(token)
         for token, known in list(self._known.items()):
-            if (token in self._news.watched or known.needs) and not known.is_whole:
+            is_due = known.is_wanted and not known.is_ordered and self._now >= known.not_before
+            if (token in self._news.watched or known.needs or is_due) and not known.is_whole:
                 self._work_soon(known)
             if known.used > known.touched and self._now - known.touched > _TOUCHED and known.found is not None:
                 known.touched = self._now

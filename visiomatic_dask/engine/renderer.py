@@ -6,6 +6,7 @@ Everything that blocks happens on workers.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 import socket
@@ -27,7 +28,9 @@ from visiomatic_dask.engine.pyramids import OpenLayers, PyramidNews, Pyramids
 from visiomatic_dask.engine.requests import Picture, RegionRequest, TileRequest
 from visiomatic_dask.engine.task_runner import TaskRunner
 from visiomatic_dask.engine.ways import Way
-from visiomatic_dask.errors import PyramidGone, TooLarge, Unavailable
+from visiomatic_dask.errors import PyramidGone, StoreError, TooLarge, Unavailable
+
+logger = logging.getLogger(__name__)
 
 _LARGEST_JPEG = 65_500
 """Pixels along a side that libjpeg encodes."""
@@ -200,10 +203,12 @@ class Renderer:
                 plan = await self._demanded(request, self.pyramids)
             try:
                 return await self._rendered(request, plan, viewer)
-            except PyramidGone:
-                if self.pyramids is None or self.planner.ways.of(request) is not Way.STORE:
+            except StoreError as error:
+                if self.pyramids is None or not plan.is_stored:
                     raise
-                self.pyramids.gone(request.layer)
+                if not isinstance(error, PyramidGone):
+                    logger.warning("a tile is made without the store: %s", error)
+                self.pyramids.gone(request.layer, self.planner.needs(request))
                 plan = await self._demanded(request, self.pyramids)
                 return await self._rendered(request, plan, viewer)
         except TimeoutError as error:

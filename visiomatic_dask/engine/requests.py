@@ -34,11 +34,6 @@ class TileRequest:
     style: Style
     settled: bool = False
 
-    @property
-    def token(self) -> str:
-        """32 hexadecimal digits: equal for two requests if and only if they ask for the same bytes, of the source."""
-        return self.token_by("")
-
     def token_by(self, way: str) -> str:
         """32 hexadecimal digits that tell the bytes of the request, made in a certain way, from any other."""
         source = self.layer.at(self.level)[0].token
@@ -61,11 +56,6 @@ class RegionRequest:
     level: int
     box: Box
     style: Style
-
-    @property
-    def token(self) -> str:
-        """32 hexadecimal digits, as of `TileRequest`."""
-        return self.token_by("")
 
     def token_by(self, way: str) -> str:
         """32 hexadecimal digits, as of `TileRequest`."""

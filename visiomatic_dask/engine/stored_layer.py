@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from visiomatic_dask.cube import Cube, Layer, Reader
 from visiomatic_dask.engine.planner import Need
 from visiomatic_dask.errors import PyramidGone
 from visiomatic_dask.pyramid import Box
+from visiomatic_dask.pyramid.store.arrays import is_sound, remove_shard
 from visiomatic_dask.pyramid.store.layout import open_pyramid, pyramid_name
 from visiomatic_dask.pyramid.store.ledger import Ledger
 from visiomatic_dask.pyramid.store.ledger_state import LedgerState
@@ -43,11 +45,16 @@ class StoredLayer:
     readers : dict of int to Reader
         Of its levels, made when they are needed.
     needs : dict of Need to float
-        What is looked at and not there, and when it was asked for last.
+        What is looked at and not there, and when it was asked for last; those asked for last come last.
     handed : dict of Need to float
         What of it the builder was asked for, and when.
-    looked, used, touched : float
-        When the store was looked at, when pixels of it were asked for, and when that was noted there; 0 for never.
+    doubted : dict of Need to None
+        What could not be read though it was thought to be there.
+    announced : LedgerState or None
+        What others were told last to be there.
+    began, looked, used, touched : float
+        When it was first asked for, when the store was looked at, when pixels of it were asked for, and when that was
+        noted there; 0 for never.
     is_wanted, is_ordered : bool
         Whether all of it is to be built, and whether the builder was asked for that.
     complaint : str
@@ -68,8 +75,11 @@ class StoredLayer:
     found: Found | None = None
     version: int = 0
     readers: dict[int, Reader] = field(default_factory=dict)
-    needs: dict[Need, float] = field(default_factory=dict)
+    needs: OrderedDict[Need, float] = field(default_factory=OrderedDict)
     handed: dict[Need, float] = field(default_factory=dict)
+    doubted: dict[Need, None] = field(default_factory=dict)
+    announced: LedgerState | None = None
+    began: float = 0.0
     looked: float = 0.0
     used: float = 0.0
     touched: float = 0.0
@@ -129,6 +139,22 @@ def look_for(address: str) -> Found | None:
         return Found(pyramid, ledger, ledger.look())
     except PyramidGone:
         return None
+
+
+def strike(address: str, needs: Iterable[Need]) -> int:
+    """Note of shards that cannot be read that they are not there, and return how many. Blocks."""
+    found = look_for(address)
+    if found is None:
+        return 0
+    plan, claims = found.pyramid.plan, found.state.claims
+    wanted = {shard for need in needs for shard in plan.covering(need.level, need.planes, need.box)}
+    there = [shard for shard in wanted if found.state.done(shard) and shard not in claims]
+    lost = [shard for shard in there if not is_sound(found.pyramid, shard, found.state.done(shard).pairs)]
+    for shard in lost:
+        remove_shard(found.pyramid, shard)
+    if lost:
+        found.ledger.strike(lost)
+    return len(lost)
 
 
 def newly_done(before: LedgerState | None, now: LedgerState) -> list[Need]:

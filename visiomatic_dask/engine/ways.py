@@ -14,11 +14,13 @@ from typing import Any
 from visiomatic_dask.cube import Layer, Reader
 from visiomatic_dask.engine.requests import TileRequest
 from visiomatic_dask.pyramid import BrickGrid, BrickLimits, Storage, bricks_of, level_count, mix_bricks_of, mix_groups
+from visiomatic_dask.pyramid.store.layout import LARGEST_TILE
+from visiomatic_dask.pyramid.store.shards import PyramidPlan
 from visiomatic_dask.rendering import Cut, Mix, Mono
 
 SETTLED_READ = 4 * 10**9
-"""What a tile may read of the source, to be waited for by those who hear of no better picture: beyond that a subsample
-is all they get."""
+"""What may have to be read of the source until a tile is in the store, to be waited for by those who hear of no better
+picture: beyond that a subsample is all they get."""
 _MOST_LAYERS = 256
 _MOST_WAYS = 1024
 _A_CHANNEL = Mono(0, Cut(0.0, 1.0))
@@ -84,16 +86,24 @@ class Ways:
         if request.level < 0:
             return Way.SOURCE  # where it is found that there is none
         reader, below = request.layer.at(request.level)
-        content, tile = request.style.content, self._limits.tile_size
-        if grid_of(reader, below, content, self._limits).preview_read is None:
+        if grid_of(reader, below, request.style.content, self._limits).preview_read is None:
             return Way.SOURCE
         if not (self._has_store and request.level):
             return Way.SAMPLE
-        storage = Storage.of(reader)
-        groups = len(mix_groups(storage, below, content.channels, tile * tile)) if isinstance(content, Mix) else 1
-        read = groups * storage.most_cost(tile, tile, below)
-        is_far = read > max(SETTLED_READ, self._limits.read_limit)
-        return Way.SAMPLE if request.settled and is_far else Way.STORE
+        return Way.SAMPLE if request.settled and self._is_far(request) else Way.STORE
+
+    def _is_far(self, request: TileRequest) -> bool:
+        """Whether too much of the source has to be read until a tile is in the store: that behind a whole shard."""
+        reader, content, tile = request.layer.reader, request.style.content, self._limits.tile_size
+        storage, plan = Storage.of(reader), PyramidPlan.of(reader, min(tile, LARGEST_TILE))
+        if request.level > len(plan.levels):
+            return True
+        grid = plan.grid(request.level)
+        rows = min(grid.rows << grid.level, plan.height)
+        columns = min(grid.columns << grid.level, plan.width)
+        groups = len(mix_groups(storage, grid.level, content.channels, tile * tile)) if isinstance(content, Mix) else 1
+        read = rows * columns * storage.itemsize * storage.depth * groups
+        return read > max(SETTLED_READ, self._limits.read_limit)
 
 
 def grid_of(reader: Reader, below: int, content: Mono | Mix, limits: BrickLimits) -> BrickGrid:

@@ -16,7 +16,7 @@ from visiomatic_dask.config import Settings
 from visiomatic_dask.engine.planner import RegionPlan
 from visiomatic_dask.engine.renderer import Renderer
 from visiomatic_dask.engine.requests import Picture, TileRequest
-from visiomatic_dask.errors import CubeChanged, VisiomaticError
+from visiomatic_dask.errors import CubeChanged, PyramidGone, VisiomaticError
 from visiomatic_dask.server.arguments import Arguments
 from visiomatic_dask.server.browse import Browser
 from visiomatic_dask.server.catalog import Catalog
@@ -160,6 +160,12 @@ class BaseHandler(RequestHandler):
 
     async def send_region(self, plan: RegionPlan, delivery: Delivery) -> None:
         """Send a region, or 304 where the browser has it already."""
+        try:
+            await self._send_region(plan, delivery)
+        except PyramidGone:  # evicted after it was planned
+            await self._send_region(await self.services.renderer.plan_region(plan.request), delivery)
+
+    async def _send_region(self, plan: RegionPlan, delivery: Delivery) -> None:
         services, fingerprint = self.services, plan.request.layer.reader.fingerprint
         if not self._unchanged(plan.token, delivery):
             making = services.desk.get(plan.token, fingerprint, lambda: services.renderer.region(plan))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from visiomatic_dask.cube import Cube, Layer, SourceFile
-from visiomatic_dask.errors import BeingUnpacked, CubeChanged, CubeNotFound, UnreadableCube
+from visiomatic_dask.errors import BeingUnpacked, CubeNotFound, UnreadableCube
 from visiomatic_dask.readers import UnpackCache, open_cube
 from visiomatic_dask.readers.place import is_url
 from visiomatic_dask.rendering import Background
@@ -119,17 +119,11 @@ class Catalog:
         return next((one for one in found if one[1].reader.token == layer_token), None)
 
     async def backgrounds(self, layer: Layer) -> list[Background]:
-        """Return the background of every channel of a layer of an open cube.
-
-        Raises
-        ------
-        CubeChanged
-            If it is open no more.
-        """
+        """Return the background of every channel of a layer, whether its cube is still open or not."""
         for opened in self._opened.values():
             if any(one.reader.token == layer.reader.token for one in opened.cube.layers):
                 return await opened.backgrounds(layer)
-        raise CubeChanged(f"layer {layer.name} is no longer open; open its cube again")
+        return await self._source(layer)
 
     def doubt(self) -> None:
         """Trust no look at a file that was made before now: somebody has found one changed."""

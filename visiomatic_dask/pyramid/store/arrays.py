@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from visiomatic_dask.errors import PyramidGone
+from visiomatic_dask.errors import PyramidGone, StoreError
+from visiomatic_dask.pyramid.store.folder import StoreFolder
 from visiomatic_dask.pyramid.store.plane_statistics import read_statistics, write_statistics
 from visiomatic_dask.pyramid.store.pyramid import Piece, Pyramid
 from visiomatic_dask.pyramid.store.shard_file import ShardFiles
@@ -23,10 +25,12 @@ from visiomatic_dask.pyramid.store.tree import name_of, read_root
 from visiomatic_dask.pyramid.tiles import Box
 
 __all__ = [
+    "is_sound",
     "read_missing",
     "read_pixels",
     "read_pixels_into",
     "read_statistics",
+    "remove_shard",
     "write_piece",
     "write_statistics",
 ]
@@ -133,6 +137,31 @@ def read_missing(pyramid: Pyramid, level: int, planes: tuple[int, int], box: Box
             name = name_of(pyramid.address)
             raise PyramidGone(f"{name}: planes {low} to {high - 1} of level {level} are not in the store")
     return out if out.any() else None
+
+
+def is_sound(pyramid: Pyramid, shard: Shard, runs: Iterable[tuple[int, int]]) -> bool:
+    """Whether some planes of a shard can be read: all of them are, run by run."""
+    box = pyramid.plan.box(shard)
+    try:
+        for planes in runs:
+            read_pixels(pyramid, shard.level, planes, box)
+            read_missing(pyramid, shard.level, planes, box)
+    except StoreError:
+        return False
+    return True
+
+
+def remove_shard(pyramid: Pyramid, shard: Shard) -> None:
+    """Remove the files of a shard, damaged or not, so that it can be written anew plane by plane.
+
+    Raises
+    ------
+    StoreError
+        If that is not allowed.
+    """
+    folder, key = StoreFolder.of(pyramid.address), _key(pyramid, shard)
+    for content in (PIXELS, MISSING):
+        folder.delete(f"{_files(pyramid, shard, content).array}/{key}")
 
 
 def _read(pyramid: Pyramid, level: int, planes: tuple[int, int], box: Box, content: Content, out: NDArray[Any]) -> bool:

@@ -38,11 +38,11 @@ VERSION = 1
 """Of the layout: pyramids of another are neither read nor written to."""
 _PIXELS = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=4)
 _COUNTS = ZstdCodec(level=1)
-_LARGEST_TILE = 256
+LARGEST_TILE = 256
 """Levels go up until a tile of this side holds a plane, lest those with larger tiles have pyramids of their own."""
 
 
-def pyramid_name(layer_name: str, cube_name: str, token: str, mantissa: int, tile_size: int = _LARGEST_TILE) -> str:
+def pyramid_name(layer_name: str, cube_name: str, token: str, mantissa: int, tile_size: int = LARGEST_TILE) -> str:
     """Return the name of a pyramid's folder: readable, and another one for every version of a layer.
 
     Parameters
@@ -57,7 +57,7 @@ def pyramid_name(layer_name: str, cube_name: str, token: str, mantissa: int, til
         Side of a tile; all that are no smaller than the default share a pyramid.
     """
     readable = re.sub(r"[^A-Za-z0-9_.]+", "-", f"{cube_name.rpartition('/')[2][-60:]}-{layer_name[-30:]}").strip("-.")
-    tile = min(tile_size, _LARGEST_TILE)
+    tile = min(tile_size, LARGEST_TILE)
     return f"{readable or 'cube'}-{digest(f'{VERSION}:{token}:{mantissa}:{tile}')}.zarr"
 
 
@@ -88,7 +88,7 @@ def create_pyramid(store: str, cube: Cube, layer: Layer, tile_size: int, bins: B
     StoreError
         If what is there cannot be read, or nothing can be written.
     """
-    tile_size = min(tile_size, _LARGEST_TILE)
+    tile_size = min(tile_size, LARGEST_TILE)
     name = pyramid_name(layer.name, cube.name, layer.reader.token, mantissa, tile_size)
     address = f"{store.rstrip('/')}/{name}"
     try:

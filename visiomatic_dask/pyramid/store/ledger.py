@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 from visiomatic_dask.errors import PyramidGone, StoreError
 from visiomatic_dask.pyramid.store.buildable import Buildable
 from visiomatic_dask.pyramid.store.folder import StoreFolder
-from visiomatic_dask.pyramid.store.ledger_changes import Claimed, claimed, committed, released, renewed
+from visiomatic_dask.pyramid.store.ledger_changes import Claimed, claimed, committed, released, renewed, struck
 from visiomatic_dask.pyramid.store.ledger_file import decode, encode
 from visiomatic_dask.pyramid.store.ledger_state import LedgerState
 from visiomatic_dask.pyramid.store.lock import LockLost, StoreLock
 from visiomatic_dask.pyramid.store.plane_statistics import write_statistics
 from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece
+from visiomatic_dask.pyramid.store.shards import Shard
 from visiomatic_dask.pyramid.store.statistics import RegionStatistics
 
 LEDGER = "ledger.json"
@@ -162,6 +163,18 @@ class Ledger:
             return state
 
         return self._update(change)
+
+    def strike(self, shards: Sequence[Shard]) -> LedgerState:
+        """Record that shards are not there, whatever it says: they, and all above them, are to be built again.
+
+        Those that somebody has claimed stay as they are.
+
+        Raises
+        ------
+        StoreError
+            If the ledger cannot be read or written.
+        """
+        return self._update(lambda state: struck(state, shards, self._clock()))
 
     def check_claim(self, piece: Piece) -> None:
         """Raise `Unclaimed` unless somebody has claimed a piece: for a task, right before it writes.
