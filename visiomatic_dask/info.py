@@ -75,7 +75,7 @@ class _Stored:
             settings = self._settings
             address = address_of(self._store, self._cube, layer, settings.tile_size, settings.store_mantissa)
             try:
-                stored.knows(look_for(address))
+                stored.knows(look_for(address, layer))
             except (VisiomaticError, OSError) as error:
                 logger.warning("%s, layer %s: the store cannot be looked at: %s", self._cube.name, layer.name, error)
         return stored

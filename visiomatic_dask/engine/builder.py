@@ -253,6 +253,8 @@ class Builder:
             built = await one.future.result()
         except (CancelledError, OSError) as error:  # Dask's cancellation, not asyncio's: the cluster is lost
             logger.info("a piece is built again: %r", error)
+            if one.future.status == "error":  # the task's own
+                self._fail(one.build, f"a piece could not be built: {error}")
         except (KilledWorker, NoValidWorkerError):
             self._lose(one)
         except VisiomaticError as error:

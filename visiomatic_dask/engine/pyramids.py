@@ -290,7 +290,7 @@ class Pyramids:
         if doubted:
             settings = self._settings
             address = address_of(self._store, known.cube, known.layer, settings.tile_size, settings.store_mantissa)
-            lost = await self._thread(strike, address, doubted)
+            lost = await self._thread(strike, address, known.layer, doubted)
             if lost:
                 logger.warning("%s shards of the pyramid of %s are built again", lost, known.cube.name)
                 known.handed.clear()
@@ -303,7 +303,7 @@ class Pyramids:
             if before is None:
                 settings = self._settings
                 address = address_of(self._store, known.cube, known.layer, settings.tile_size, settings.store_mantissa)
-                now = await self._thread(look_for, address)
+                now = await self._thread(look_for, address, known.layer)
             else:
                 state = await self._thread(before.ledger.look)
                 now = before if state is before.state else Found(before.pyramid, before.ledger, state)
@@ -332,7 +332,7 @@ class Pyramids:
             settings = self._settings
             args = (self._store, known.cube, known.layer, settings.tile_size, bins, settings.store_mantissa)
             pyramid = await self._thread(create_pyramid, *args)
-            known.knows(await self._thread(look_for, pyramid.address))
+            known.knows(await self._thread(look_for, pyramid.address, known.layer))
             known.handed.clear()
             known.is_ordered = False
         found, reader, now = known.found, known.layer.reader, self._now

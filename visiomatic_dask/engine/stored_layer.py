@@ -12,7 +12,7 @@ from visiomatic_dask.engine.planner import Need
 from visiomatic_dask.errors import PyramidGone
 from visiomatic_dask.pyramid import Box
 from visiomatic_dask.pyramid.store.arrays import is_sound, remove_shard
-from visiomatic_dask.pyramid.store.layout import open_pyramid, pyramid_name
+from visiomatic_dask.pyramid.store.layout import checked, open_pyramid, pyramid_name
 from visiomatic_dask.pyramid.store.ledger import Ledger
 from visiomatic_dask.pyramid.store.ledger_state import LedgerState
 from visiomatic_dask.pyramid.store.level_reader import LevelReader
@@ -131,29 +131,26 @@ def address_of(store: str, cube: Cube, layer: Layer, tile_size: int, mantissa: i
     return f"{store.rstrip('/')}/{pyramid_name(layer.name, cube.name, layer.reader.token, mantissa, tile_size)}"
 
 
-def look_for(address: str) -> Found | None:
-    """Look for a pyramid, and at what there is of it; None where there is none. Blocks."""
+def look_for(address: str, layer: Layer) -> Found | None:
+    """Look for the pyramid of a layer, and at what there is of it; None where there is none. Blocks."""
     try:
-        pyramid = open_pyramid(address)
+        pyramid = checked(open_pyramid(address), layer)
         ledger = Ledger.of(pyramid)
         return Found(pyramid, ledger, ledger.look())
     except PyramidGone:
         return None
 
 
-def strike(address: str, needs: Iterable[Need]) -> int:
+def strike(address: str, layer: Layer, needs: Iterable[Need]) -> int:
     """Note of shards that cannot be read that they are not there, and return how many. Blocks."""
-    found = look_for(address)
+    found = look_for(address, layer)
     if found is None:
         return 0
-    plan, claims = found.pyramid.plan, found.state.claims
+    pyramid, plan, state = found.pyramid, found.pyramid.plan, found.state
     wanted = {shard for need in needs for shard in plan.covering(need.level, need.planes, need.box)}
-    there = [shard for shard in wanted if found.state.done(shard) and shard not in claims]
-    lost = [shard for shard in there if not is_sound(found.pyramid, shard, found.state.done(shard).pairs)]
-    for shard in lost:
-        remove_shard(found.pyramid, shard)
+    lost = [shard for shard in wanted if state.done(shard) and not is_sound(pyramid, shard, state.done(shard).pairs)]
     if lost:
-        found.ledger.strike(lost)
+        found.ledger.strike(lost, lambda shard: remove_shard(pyramid, shard))
     return len(lost)
 
 

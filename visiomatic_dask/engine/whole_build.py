@@ -25,7 +25,7 @@ from visiomatic_dask.engine.tasks import sample_statistics
 from visiomatic_dask.errors import PyramidGone, VisiomaticError
 from visiomatic_dask.pyramid.store.buildable import Buildable
 from visiomatic_dask.pyramid.store.folder import StoreFolder
-from visiomatic_dask.pyramid.store.layout import create_pyramid, open_pyramid, pyramid_name
+from visiomatic_dask.pyramid.store.layout import checked, create_pyramid, open_pyramid, pyramid_name
 from visiomatic_dask.pyramid.store.ledger import Ledger
 from visiomatic_dask.pyramid.store.pyramid import Piece, Pyramid
 from visiomatic_dask.pyramid.store.spectral_copy import SpectralCopy, create_spectral, find_spectral
@@ -98,7 +98,7 @@ def find_whole(
             if pyramid is None:
                 return None
         else:
-            pyramid = open_pyramid(f"{store.rstrip('/')}/{name}")
+            pyramid = checked(open_pyramid(f"{store.rstrip('/')}/{name}"), layer)
         return _summary(pyramid, planes, 0, 0.0) if _is_whole(pyramid, planes) else None
     except PyramidGone:
         return None
@@ -142,6 +142,7 @@ class WholeBuilds:
         self._progress: Callable[[BuildProgress], None] = lambda _: None
         self._failed: str | None = None
         self._read = self._read_before = 0
+        self._kept: set[str] = set()  # what this command builds, and has built, makes no room for it
 
     async def build(
         self,
@@ -206,7 +207,10 @@ class WholeBuilds:
     def _created(self, cube: Cube, layer: Layer, spectral: bool) -> Buildable:
         settings = self._settings
         StoreFolder.of(self._store).make()
-        make_room(self._store, settings.store_limit)
+        name = pyramid_name(layer.name, cube.name, layer.reader.token, settings.store_mantissa, settings.tile_size)
+        copy = find_spectral(self._store, layer.reader.token) if spectral else None
+        self._kept.add(copy.address if copy else f"{self._store.rstrip('/')}/{name}")
+        make_room(self._store, settings.store_limit, self._kept)
         if spectral:
             return create_spectral(self._store, cube, layer)
         found = sample_statistics(layer.reader, layer.channels, settings.sample_limit, settings.sample_channels)
@@ -215,10 +219,11 @@ class WholeBuilds:
 
     async def _keep_room(self, pyramid: Buildable) -> None:
         while True:
-            await asyncio.to_thread(touch, pyramid.address)
-            await asyncio.sleep(_MAKE_ROOM)
             with contextlib.suppress(VisiomaticError):  # the pieces say so, once there is no room for them
-                await asyncio.to_thread(make_room, self._store, self._settings.store_limit, {pyramid.address})
+                await asyncio.to_thread(touch, pyramid.address)
+                self._kept.add(pyramid.address)
+                await asyncio.to_thread(make_room, self._store, self._settings.store_limit, frozenset(self._kept))
+            await asyncio.sleep(_MAKE_ROOM)
 
 
 @asynccontextmanager

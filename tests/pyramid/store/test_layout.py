@@ -203,3 +203,41 @@ def test_create_needs_no_pixel(tmp_path: Path) -> None:
     pyramid = create_pyramid(str(tmp_path / "store"), cube, cube.layers[0], 256, Bins(), 23)
     assert len(pyramid.plan.levels) == 9
     assert sum(file.stat().st_size for file in Path(pyramid.address).rglob("*")) < 10 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"plan": {"width": 450}}, "of something else"),
+        ({"plan": {"channels": 10**9}}, "of something else"),
+        ({"plan": {"width": "x"}}, "damaged"),
+        ({"plan": {"shard_pixels": 0}}, "damaged"),
+        ({"plan": {"tile_size": 0}}, "damaged"),
+        ({"token": "another"}, "of something else"),
+    ],
+)
+def test_what_others_wrote_is_not_believed(tmp_path: Path, fields: dict[str, Any], problem: str) -> None:
+    cube = sparse_cube(tmp_path / "a.fits", (2, 300, 400))
+    pyramid = new_pyramid(str(tmp_path), cube)
+    root = Path(pyramid.address, "zarr.json")
+    content = json.loads(root.read_text())
+    described = content["attributes"]["visiomatic"]
+    for key, value in fields.items():
+        described[key] = described[key] | value if isinstance(value, dict) else value
+    root.write_text(json.dumps(content))
+    with pytest.raises(StoreError, match=problem):
+        new_pyramid(str(tmp_path), cube)
+
+
+@pytest.mark.parametrize("images", [["../../out"] * 4, ["I", "I", "I", "I"], ["..", "a", "b", "c"], None])
+def test_images_lead_nowhere_else(tmp_path: Path, images: list[str] | None) -> None:
+    cube = sparse_cube(tmp_path / "a.fits", (4, 2, 300, 400), {"CTYPE3": "FREQ", "CTYPE4": "STOKES", "CRVAL4": 1.0})
+    pyramid = new_pyramid(str(tmp_path / "store"), cube)
+    assert pyramid.plan.images == 4
+    root = Path(pyramid.address, "zarr.json")
+    content = json.loads(root.read_text())
+    content["attributes"]["visiomatic"]["images"] = images
+    root.write_text(json.dumps(content))
+    with pytest.raises(StoreError, match="is damaged"):
+        fill(pyramid)
+    assert not (tmp_path / "out").exists()

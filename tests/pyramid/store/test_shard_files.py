@@ -20,7 +20,7 @@ from zarr.codecs.sharding import ShardingCodecIndexLocation
 
 from visiomatic_dask.errors import PyramidGone, StoreError, UnwritableStore
 from visiomatic_dask.pyramid.store.shard_file import ShardFiles
-from visiomatic_dask.pyramid.store.shard_format import MISSING, PIXELS, Chunks, Content
+from visiomatic_dask.pyramid.store.shard_format import MISSING, PIXELS, Chunks, Content, Wanted, decode
 from visiomatic_dask.pyramid.tiles import Box
 
 CHUNKS = Chunks(planes=3, down=2, across=3, rows=4, columns=5)
@@ -189,6 +189,17 @@ def test_damaged_chunk(local: ShardFiles) -> None:
     path.write_bytes(content)
     with pytest.raises(StoreError, match="is damaged"):
         local.read("c/0/0/0", (0, 1), Box(0, 0, 1, 1), np.empty((1, 1, 1), np.float32))
+
+
+@pytest.mark.parametrize("content", [PIXELS, MISSING])
+def test_a_chunk_with_too_few_pixels_is_damaged(content: Content) -> None:
+    out, scratch = np.ones((1, 16, 16), content.dtype), np.ones((16, 16), content.dtype)
+    whole = slice(0, 16), slice(0, 16)
+    one = Wanted(0, 0, whole, whole, 0)
+    decode(one, content.codec.encode(np.zeros((16, 16), content.dtype)), content, out, scratch)
+    assert not out.any()
+    with pytest.raises(ValueError, match="as many pixels"):
+        decode(one, content.codec.encode(np.zeros((4, 4), content.dtype)), content, out, scratch)
 
 
 def test_bytes_are_on_the_disk_before_the_name(local: ShardFiles, monkeypatch: pytest.MonkeyPatch) -> None:

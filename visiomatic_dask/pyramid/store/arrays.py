@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,7 +19,7 @@ from visiomatic_dask.errors import PyramidGone, StoreError
 from visiomatic_dask.pyramid.store.folder import StoreFolder
 from visiomatic_dask.pyramid.store.plane_statistics import read_statistics, write_statistics
 from visiomatic_dask.pyramid.store.pyramid import Piece, Pyramid
-from visiomatic_dask.pyramid.store.shard_file import ShardFiles
+from visiomatic_dask.pyramid.store.shard_file import DamagedShard, ShardFiles
 from visiomatic_dask.pyramid.store.shard_format import MISSING, PIXELS, Chunks, Content
 from visiomatic_dask.pyramid.store.shards import LevelGrid, Shard
 from visiomatic_dask.pyramid.store.tree import name_of, read_root
@@ -34,6 +35,10 @@ __all__ = [
     "write_piece",
     "write_statistics",
 ]
+
+
+_IMAGE = re.compile("[A-Za-z0-9+-]{1,32}")
+"""Names of images are folders: others may have written there, and lead nowhere else."""
 
 
 def write_piece(pyramid: Pyramid, piece: Piece, pixels: NDArray[np.float32], missing: NDArray[np.uint32] | None) -> int:
@@ -146,7 +151,7 @@ def is_sound(pyramid: Pyramid, shard: Shard, runs: Iterable[tuple[int, int]]) ->
         for planes in runs:
             read_pixels(pyramid, shard.level, planes, box)
             read_missing(pyramid, shard.level, planes, box)
-    except StoreError:
+    except (DamagedShard, PyramidGone):  # not whatever else keeps it from being read at the moment
         return False
     return True
 
@@ -206,4 +211,10 @@ def _files(pyramid: Pyramid, shard: Shard, content: Content) -> ShardFiles:
 @functools.lru_cache(maxsize=64)
 def _image_names(address: str) -> tuple[str, ...]:
     """Folders of the images of a pyramid. An address is that of one version of a layer: they never change."""
-    return tuple(json.loads(read_root(address))["attributes"]["visiomatic"]["images"])
+    try:
+        names = json.loads(read_root(address))["attributes"]["visiomatic"]["images"]
+        if len(set(names)) == len(names) and all(_IMAGE.fullmatch(name) for name in names):
+            return tuple(names)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StoreError(f"{name_of(address)} is damaged: its images have no names ({error!r})") from error
+    raise StoreError(f"{name_of(address)} is damaged: {names!r} are no names of images")

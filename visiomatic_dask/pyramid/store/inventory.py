@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from visiomatic_dask.pyramid.store.ledger import LEDGER, LIFE, ROOT
 from visiomatic_dask.pyramid.store.ledger_file import decode
 from visiomatic_dask.pyramid.store.ledger_state import LedgerState
 from visiomatic_dask.pyramid.store.shards import PyramidPlan
+
+logger = logging.getLogger(__name__)
 
 USED = "used"
 """A file in the root of a pyramid whose time says when it was used last."""
@@ -55,7 +58,7 @@ class StoredPyramid:
 
 
 def pyramids(store: str) -> list[StoredPyramid]:
-    """List the pyramids of a store; whatever else is in the folder is passed over.
+    """List the pyramids of a store; whatever else is in the folder, and what cannot be read, is passed over.
 
     Parameters
     ----------
@@ -69,7 +72,12 @@ def pyramids(store: str) -> list[StoredPyramid]:
     """
     folder = StoreFolder.of(store)
     names = [name for name in folder.names() if name.endswith(".zarr") and not name.startswith(HIDDEN)]
-    found = (_pyramid(address_in(store, name)) for name in names)
+    found = []
+    for name in names:
+        try:
+            found.append(_pyramid(address_in(store, name)))
+        except StoreError as error:  # somebody else's, who lets nobody read it
+            logger.warning("%s, in the store, is passed over: %s", name, error)
     return [one for one in found if one is not None]
 
 

@@ -92,7 +92,7 @@ def create_pyramid(store: str, cube: Cube, layer: Layer, tile_size: int, bins: B
     name = pyramid_name(layer.name, cube.name, layer.reader.token, mantissa, tile_size)
     address = f"{store.rstrip('/')}/{name}"
     try:
-        return open_pyramid(address)
+        return checked(open_pyramid(address), layer)
     except PyramidGone:
         plan = PyramidPlan.of(layer.reader, tile_size)
         if not plan.levels:
@@ -126,12 +126,44 @@ def open_pyramid(address: str) -> Pyramid:
             address,
             described["token"],
             described["fingerprint"],
-            PyramidPlan(**described["plan"]),
+            _checked_plan(described["plan"]),
             Bins(**described["bins"]),
             described["mantissa"],
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(f"{name} is no pyramid of this program, or damaged ({error!r})") from error
+
+
+def checked(pyramid: Pyramid, layer: Layer) -> Pyramid:
+    """Return a pyramid, if it is of a layer: what says so was read from the store, where others may have written.
+
+    Raises
+    ------
+    StoreError
+        If it is not.
+    """
+    plan = PyramidPlan.of(layer.reader, pyramid.plan.tile_size)
+    # How shards were cut may have been decided by another version; what they are cut from may not.
+    same = (plan.width, plan.height, plan.channels, plan.images) == (
+        pyramid.plan.width,
+        pyramid.plan.height,
+        pyramid.plan.channels,
+        pyramid.plan.images,
+    )
+    if not same or (pyramid.token, pyramid.fingerprint) != (layer.reader.token, layer.reader.fingerprint):
+        raise StoreError(
+            f"{name_of(pyramid.address)} is damaged, or of something else: remove it, and it is built again"
+        )
+    return pyramid
+
+
+def _checked_plan(fields: dict[str, Any]) -> PyramidPlan:
+    """Return a plan whose numbers can be those of one."""
+    plan = PyramidPlan(**fields)
+    numbers = (plan.width, plan.height, plan.channels, plan.images, plan.tile_size, plan.deep, plan.shard_pixels)
+    if not all(type(one) is int and 0 < one < 2**40 for one in numbers):
+        raise ValueError(f"a plan of {fields}")
+    return plan
 
 
 def _documents(pyramid: Pyramid, cube: Cube, layer: Layer) -> dict[str, bytes]:

@@ -164,17 +164,31 @@ class Ledger:
 
         return self._update(change)
 
-    def strike(self, shards: Sequence[Shard]) -> LedgerState:
+    def strike(self, shards: Sequence[Shard], remove: Callable[[Shard], None]) -> LedgerState:
         """Record that shards are not there, whatever it says: they, and all above them, are to be built again.
 
         Those that somebody has claimed stay as they are.
+
+        Parameters
+        ----------
+        shards : sequence of Shard
+            Which.
+        remove : callable
+            Removes the files of a shard. It is called under the lock, when nobody can write there.
 
         Raises
         ------
         StoreError
             If the ledger cannot be read or written.
         """
-        return self._update(lambda state: struck(state, shards, self._clock()))
+
+        def change(state: LedgerState) -> LedgerState:
+            lost = [shard for shard in shards if state.done(shard) and shard not in state.claims]
+            for shard in lost:
+                remove(shard)
+            return struck(state, lost, self._clock())
+
+        return self._update(change)
 
     def check_claim(self, piece: Piece) -> None:
         """Raise `Unclaimed` unless somebody has claimed a piece: for a task, right before it writes.
@@ -232,7 +246,7 @@ class Ledger:
         if data is not None:
             try:
                 return decode(data, self.pyramid.plan), data
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 # We never leave it so: the file system has lost it, or somebody else wrote there
                 logger.warning("%s: its ledger cannot be read (%s): all is built anew", self._folder.name, error)
         return LedgerState(self.pyramid.plan), data

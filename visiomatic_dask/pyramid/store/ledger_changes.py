@@ -91,10 +91,9 @@ def released(state: LedgerState, owner: str, pieces: Iterable[Piece] | None) -> 
     return replace(state, claims=rest) if len(rest) < len(state.claims) else state
 
 
-def struck(state: LedgerState, shards: Iterable[Shard], now: float) -> LedgerState:
-    """Undo shards whose files are lost or damaged, and all that lies above them; not those that are claimed."""
+def struck(state: LedgerState, lost: Sequence[Shard], now: float) -> LedgerState:
+    """Undo shards whose files are lost or damaged, and all that lies above them."""
     draft = _Draft.of(state)
-    lost = [shard for shard in shards if draft.done(shard) and shard not in draft.claims]
     for shard in lost:
         planes = draft.done(shard)
         draft.forget(shard, planes)

@@ -119,6 +119,8 @@ class LocalFolder(StoreFolder):
             return self._at(path).lstat().st_mtime
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise StoreError(f"{self.name}/{path} cannot be read: {error.strerror}") from error
 
     def names(self) -> list[str]:
         """See `StoreFolder`."""

@@ -36,6 +36,9 @@ class _LocalShard:
         if 1 < len(ranges) <= _RANGES_ANNOUNCED and hasattr(os, "posix_fadvise"):
             for first, size in ranges:
                 os.posix_fadvise(self._descriptor, first, size, os.POSIX_FADV_WILLNEED)
+        end = os.fstat(self._descriptor).st_size
+        if any(first + size > end for first, size in ranges):
+            raise ValueError("it ends before its chunks do")
         buffer = np.empty(max((size for _, size in ranges), default=0), np.uint8).data
         for first, size in ranges:
             done = 0
@@ -52,10 +55,11 @@ class LocalShardFiles(ShardFiles):
 
     def size(self, key: str) -> int:
         """See `ShardFiles`."""
-        try:
-            return self._path(key).stat().st_size
-        except FileNotFoundError:
-            return 0
+        with self._errors():
+            try:
+                return self._path(key).stat().st_size
+            except (FileNotFoundError, NotADirectoryError):
+                return 0
 
     @contextlib.contextmanager
     def _open(self, key: str) -> Iterator[_LocalShard | None]:

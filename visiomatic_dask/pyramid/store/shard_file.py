@@ -39,6 +39,10 @@ class OpenShard(Protocol):
         ...
 
 
+class DamagedShard(StoreError):
+    """A shard file does not hold what it should."""
+
+
 class ShardFiles(ABC):
     """The shard files of one array.
 
@@ -185,7 +189,7 @@ class ShardFiles(ABC):
         try:
             yield
         except (ValueError, RuntimeError) as error:
-            raise StoreError(f"{name_of(self.address)}: a shard of {self.array} is damaged: {error}") from error
+            raise DamagedShard(f"{name_of(self.address)}: a shard of {self.array} is damaged: {error}") from error
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise StoreError(f"{name_of(self.address)}: a shard of {self.array} cannot be read: {reason}") from error

@@ -113,7 +113,7 @@ def remove_leftovers(store: str) -> list[str]:
                     removed.append(address_in(store, name))
             elif _PYRAMID.fullmatch(name) and not name.startswith(HIDDEN):
                 _remove_temporary(StoreFolder.of(address_in(store, name)))
-        except UnwritableStore as error:
+        except StoreError as error:
             logger.warning("%s, in the store, is left over and cannot be removed: %s", name, error)
     return removed
 

@@ -132,7 +132,8 @@ class UrlFolder(StoreFolder):
         """See `StoreFolder`. What tells that it is a pyramid goes first, since nothing can be renamed."""
         if not self._find(path):
             return False
-        self.delete(f"{path}/zarr.json")
+        for name in ("zarr.json", "ledger.json"):  # nor may a ledger be left that speaks of what is gone
+            self.delete(f"{path}/{name}")
         with contextlib.suppress(FileNotFoundError):
             self._ask(lambda fs, root: fs.rm(f"{root}/{path}", recursive=True), writing=True)
         return True

@@ -41,10 +41,11 @@ class UrlShardFiles(ShardFiles):
     def size(self, key: str) -> int:
         """See `ShardFiles`."""
         fs, path = self._at(key)
-        try:
-            return int(fs.size(path))
-        except FileNotFoundError:
-            return 0
+        with self._errors():
+            try:
+                return int(fs.size(path))
+            except FileNotFoundError:
+                return 0
 
     @contextlib.contextmanager
     def _open(self, key: str) -> Iterator[_UrlShard | None]:
