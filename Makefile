@@ -76,7 +76,7 @@ test-client: env
 test-python: env client browser slurm
 	$(BIN)/python -m pytest
 
-# Builds of a pyramid of which something is killed, twenty times; six times in the other tests.
+# Builds of a pyramid of which something is killed, twenty times; three times in the other tests.
 test-kills: env
 	VISIOMATIC_KILLS=20 $(BIN)/python -m pytest -s tests/cluster/test_build_killed.py
 

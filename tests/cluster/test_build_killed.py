@@ -21,7 +21,7 @@ from visiomatic_dask.pyramid.store.pyramid import Piece, Pyramid
 from ..engine.stored import assert_same, new_pyramid, write_cube
 from ..processes import Started, dask, free_port, visiomatic
 
-KILLS = int(os.environ.get("VISIOMATIC_KILLS", "6"))
+KILLS = int(os.environ.get("VISIOMATIC_KILLS", "3"))
 SHARD = 2**17
 WORKERS = 2
 
