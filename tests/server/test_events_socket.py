@@ -14,8 +14,8 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tornado.httpclient import HTTPClientError, HTTPRequest
-from tornado.websocket import WebSocketClientConnection, websocket_connect
+from tornado.httpclient import HTTPClientError
+from tornado.websocket import WebSocketClientConnection
 
 from visiomatic_dask.pyramid.tiles import Box
 from visiomatic_dask.readers import open_cube
@@ -24,6 +24,7 @@ from visiomatic_dask.server.events import EventHub
 
 from ..service import Service, serving
 from .conftest import Sky
+from .websockets import websocket
 
 BOX = Box(0, 0, 256, 256)
 
@@ -55,14 +56,8 @@ class Announcing:
         self, query: str, headers: dict[str, str] | None = None
     ) -> AsyncIterator[WebSocketClientConnection]:
         url = f"ws://{self.service.host}:{self.service.port}/events?{query}"
-        socket = await websocket_connect(HTTPRequest(url, headers=headers, request_timeout=10))
-        try:
+        async with websocket(url, headers) as socket:
             yield socket
-        finally:
-            socket.close()
-            while socket.protocol is not None:
-                await asyncio.wait_for(socket.read_message(), 10)
-                await asyncio.sleep(0)
 
 
 def announcing(*arguments: Any, **settings_: Any) -> Iterator[Announcing]:

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
-from tornado.websocket import websocket_connect
 
 from visiomatic_dask.cube import SourceFile
 from visiomatic_dask.engine import ways
@@ -22,6 +21,7 @@ from visiomatic_dask.engine import ways
 from .. import reference
 from ..service import Response, Service, serving
 from .conftest import Sky
+from .websockets import websocket
 
 pytestmark = pytest.mark.timeout(120)
 TILE = "/cubes/sky.fits/tiles/3/0/0.png?cuts=-12,20"
@@ -155,14 +155,9 @@ def test_two_servers_share_a_store(cubes: Sky, tmp_path: Path) -> None:
 
 
 async def events(service: Service, query: str) -> AsyncGenerator[dict[str, Any]]:
-    socket = await websocket_connect(f"ws://{service.host}:{service.port}/events?{query}")
-    try:
+    async with websocket(f"ws://{service.host}:{service.port}/events?{query}") as socket:
         while (text := await asyncio.wait_for(socket.read_message(), 30)) is not None:
             yield json.loads(text)
-    finally:
-        socket.close()
-        while socket.protocol is not None:
-            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
