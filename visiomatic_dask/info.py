@@ -14,9 +14,10 @@ from visiomatic_dask.config import Settings
 from visiomatic_dask.cube import Axis, ByteSource, Cube, Layer, Reader
 from visiomatic_dask.engine.planner import Planner
 from visiomatic_dask.engine.requests import TileRequest
-from visiomatic_dask.engine.stored_layer import StoredLayer, address_of, look_for
+from visiomatic_dask.engine.stored_layer import StoredLayer, look_for
 from visiomatic_dask.errors import VisiomaticError
 from visiomatic_dask.pyramid import Box
+from visiomatic_dask.pyramid.store.layout import pyramid_address
 from visiomatic_dask.readers import formats
 from visiomatic_dask.rendering import Cut, Look, Mono, Style
 
@@ -73,7 +74,7 @@ class _Stored:
         if stored is None:
             stored = self._found[layer.reader.token] = StoredLayer(self._cube, layer, count(1))
             settings = self._settings
-            address = address_of(self._store, self._cube, layer, settings.tile_size, settings.store_mantissa)
+            address = pyramid_address(self._store, self._cube, layer, settings.tile_size, settings.store_mantissa)
             try:
                 stored.knows(look_for(address, layer))
             except (VisiomaticError, OSError) as error:

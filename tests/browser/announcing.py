@@ -9,29 +9,20 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.service import serving
+from visiomatic_dask.engine.build_news import BuildProgress
 from visiomatic_dask.engine.requests import Picture, TileRequest
 from visiomatic_dask.pyramid import Box
 from visiomatic_dask.readers import open_cube
 from visiomatic_dask.server import serve
 from visiomatic_dask.server.base import Services
 from visiomatic_dask.server.events import Subscription
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far something is that is not being built at all."""
-
-    done_bytes: int
-    total_bytes: int = 1_000_000
-    rate: float = 1.2e9
-    seconds_left: float | None = 5.5
 
 
 class Previewing:
@@ -86,7 +77,9 @@ class Announcing:
         self.do(lambda: self._services.events.exact(self._reader.token, level, planes, box))
 
     def building(self, done: int) -> None:
-        self.do(lambda: self._services.events.building(self._reader.token, Progress(done)))
+        """Say how far something is that is not being built at all."""
+        progress = BuildProgress(done, 1_000_000, 1.2e9, 5.5)
+        self.do(lambda: self._services.events.building(self._reader.token, progress))
 
     def built(self) -> None:
         self.do(lambda: self._services.events.built(self._reader.token))

@@ -17,7 +17,7 @@ from distributed import Client
 from visiomatic_dask import __version__
 from visiomatic_dask.config import load_settings
 from visiomatic_dask.cube import Cube, Layer, SourceFile
-from visiomatic_dask.engine import pyramids
+from visiomatic_dask.engine import pyramids, store_room
 from visiomatic_dask.engine.build_news import BuildProgress
 from visiomatic_dask.engine.link import ClusterLink
 from visiomatic_dask.engine.renderer import Renderer
@@ -297,7 +297,7 @@ def test_what_could_not_be_built_ahead_is_tried_again(tmp_path: Path, monkeypatc
 
 
 def test_the_least_recently_used_pyramid_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pyramids, "_MAKE_ROOM", 0.0)
+    monkeypatch.setattr(store_room, "_PACE", 0.0)
     first, second = (layer_of(MadeUp((1, 600, 900), name)) for name in ("first", "second"))
     style = Style(Mono(0, Cut(0, 90)), PNG)
 

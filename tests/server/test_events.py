@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
+from visiomatic_dask.engine.build_news import BuildProgress
 from visiomatic_dask.pyramid.tiles import Box
 from visiomatic_dask.server.events import EventHub, Message, Subscription, Watch
 
@@ -18,14 +19,9 @@ B = Watch("b.fits", "SCI", "beef", "token b")
 NAMES = {"cube": "a.fits", "layer": "SCI", "v": "f00d"}
 
 
-@dataclass(frozen=True)
-class Done:
+def far(done_bytes: int, rate: float = 12.5, seconds_left: float | None = 3.0) -> BuildProgress:
     """Progress, as a builder tells it."""
-
-    done_bytes: int
-    total_bytes: int = 1000
-    rate: float = 12.5
-    seconds_left: float | None = 3.0
+    return BuildProgress(done_bytes, 1000, rate, seconds_left)
 
 
 async def take(subscription: Subscription) -> Message:
@@ -57,7 +53,7 @@ def test_what_a_subscriber_is_told() -> None:
         assert hub.watched == {"token a"}
         hub.exact("token a", 4, (2, 5), BOX)
         hub.exact("token b", 4, (2, 5), BOX)
-        hub.building("token a", Done(7))
+        hub.building("token a", far(7))
         hub.failed("token a", "the store is full")
         hub.built("token a")
         assert [await take(listener) for _ in range(5)] == [
@@ -78,7 +74,7 @@ def test_rates_that_are_no_numbers_are_null() -> None:
     async def main() -> None:
         hub = EventHub()
         listener = hub.subscribe(A)
-        hub.building("token a", Done(0, rate=float("inf"), seconds_left=float("nan")))
+        hub.building("token a", far(0, rate=float("inf"), seconds_left=float("nan")))
         assert kinds([await take(listener)]) == ["hello"]
         message = await take(listener)
         assert (message["rate"], message["left"]) == (None, None)
@@ -104,7 +100,7 @@ def test_progress_is_told_four_times_a_second_and_the_latest_counts() -> None:
         task = asyncio.create_task(listen())
         while loop.time() - began < 0.9:
             done += 1
-            hub.building("token a", Done(done))
+            hub.building("token a", far(done))
             await asyncio.sleep(0.001)
         await asyncio.sleep(0.3)
         assert 3 <= len(seen) <= 6
@@ -112,8 +108,8 @@ def test_progress_is_told_four_times_a_second_and_the_latest_counts() -> None:
         assert seen[0] == 1
         assert seen[-1] == done
         # Nothing is said again of what has ended.
-        hub.building("token a", Done(done + 1))
-        hub.building("token a", Done(done + 2))
+        hub.building("token a", far(done + 1))
+        hub.building("token a", far(done + 2))
         hub.built("token a")
         await asyncio.sleep(0.3)
         assert seen[-1] <= done + 1
@@ -125,8 +121,8 @@ def test_progress_is_told_four_times_a_second_and_the_latest_counts() -> None:
 def test_who_comes_while_something_is_being_built_is_told_at_once() -> None:
     async def main() -> None:
         hub = EventHub()
-        hub.building("token a", Done(1))
-        hub.building("token a", Done(2))
+        hub.building("token a", far(1))
+        hub.building("token a", far(2))
         messages = await take_all(hub.subscribe(A), hub)
         assert kinds(messages) == ["hello", "building"]
         assert messages[1]["done"] == 2
@@ -159,7 +155,7 @@ def test_a_slow_subscriber_is_bounded_and_told_to_look_anew() -> None:
         slow, quick = hub.subscribe(A), hub.subscribe(A)
         for level in range(500):
             hub.exact("token a", level, (0, 1), BOX)
-            hub.building("token a", Done(level))
+            hub.building("token a", far(level))
             while quick.waiting:
                 await take(quick)
             assert slow.waiting <= 10
@@ -222,7 +218,7 @@ class Coming:
             case "built":
                 self.hub.built("token a")
             case "building":
-                self.hub.building("token a", Done(1))
+                self.hub.building("token a", far(1))
 
     async def take(self) -> None:
         message = await take(self.listener)

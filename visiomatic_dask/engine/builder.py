@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import secrets
+import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -38,6 +41,11 @@ _PATIENCE = 5.0
 """Seconds that what is under way has to end when the builder is closed."""
 
 
+def new_owner(what: str) -> str:
+    """Make a name to claim pieces under, which no other builder has, in any process, ever."""
+    return f"{what}-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(8)}"
+
+
 @dataclass(slots=True, eq=False)
 class _UnderWay:
     """A piece that a worker builds."""
@@ -58,7 +66,7 @@ class Builder:
     workers : callable
         Gives the addresses of the workers that can be used now.
     owner : str
-        A name that no other builder has, in any process, ever.
+        What it claims pieces under; see `new_owner`.
     told : callable
         Called in the loop with what there is new.
     """

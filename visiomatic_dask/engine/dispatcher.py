@@ -13,7 +13,7 @@ from visiomatic_dask.config import Settings
 from visiomatic_dask.engine.keeper import BrickKeeper
 from visiomatic_dask.engine.members import Members
 from visiomatic_dask.engine.placement import ranked
-from visiomatic_dask.engine.planner import TilePlan
+from visiomatic_dask.engine.plans import TilePlan
 from visiomatic_dask.engine.routes import DirectRoute, Route, SchedulerRoute, Unreachable
 from visiomatic_dask.engine.stream import Answer
 from visiomatic_dask.engine.tile_job import BrickAbsent, TileJob

@@ -8,14 +8,14 @@ from __future__ import annotations
 import sys
 from collections import OrderedDict
 from collections.abc import Container, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 from visiomatic_dask.config import Settings
 from visiomatic_dask.cube import Layer, Reader
 from visiomatic_dask.engine.bricks import Brick, BrickRecipe, MixBrick, PlaneBrick, region_costs
+from visiomatic_dask.engine.plans import Need, RegionPlan, TilePlan
 from visiomatic_dask.engine.requests import RegionRequest, TileRequest
-from visiomatic_dask.engine.tile_job import TileJob
 from visiomatic_dask.engine.ways import Way, Ways, grid_of
 from visiomatic_dask.errors import TooLarge
 from visiomatic_dask.pyramid import Box, BrickGrid, BrickLimits, TileGrid
@@ -23,8 +23,6 @@ from visiomatic_dask.rendering import Mix, Mono, Style
 
 _MOST_PLANS = 4096
 _BRICKS_A_WORKER = 4
-_QUICK = 2**16
-"""Pixels of a grey JPEG that is rendered in a fraction of a millisecond. Colour takes two or three times as long."""
 
 
 class StoredLevels(Protocol):
@@ -41,101 +39,6 @@ class StoredLevels(Protocol):
     def is_done(self, layer: Layer, level: int, planes: tuple[int, int], box: Box) -> bool:
         """Whether all pixels of a rectangle of some planes of a level are in the store."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """Pixels of a layer that somebody looks at.
-
-    Attributes
-    ----------
-    level : int
-        From 1.
-    planes : (int, int)
-        First plane and one past the last.
-    box : Box
-        Which pixels, at that level.
-    """
-
-    level: int
-    planes: tuple[int, int]
-    box: Box
-
-
-@dataclass(frozen=True, slots=True)
-class TilePlan:
-    """Where a tile is to be cut.
-
-    Attributes
-    ----------
-    brick : Brick
-        From which brick.
-    plane : int
-        Its plane in the brick (0 for a mix).
-    box : Box
-        Its rectangle, counted from the brick's corner.
-    preview : bool
-        Whether the brick is a subsample.
-    passing : bool
-        Whether it is one only because the exact pixels are not in the store yet.
-    is_stored : bool
-        Whether it is made from the store.
-    """
-
-    brick: Brick
-    plane: int
-    box: Box
-    preview: bool
-    passing: bool = False
-    is_stored: bool = False
-
-    def job(self, style: Style) -> TileJob:
-        """Make the message that asks a worker for the tile."""
-        scale, offset = style.scale_offset
-        look, is_mix = style.look, isinstance(style.content, Mix)
-        is_grey_jpeg = not is_mix and look.colormap == "grey" and look.format == "jpeg"
-        return TileJob(
-            self.brick.key,
-            self.brick.pickled,
-            -1 if is_mix else self.plane,
-            self.box.top,
-            self.box.left,
-            self.box.rows,
-            self.box.columns,
-            style.low,
-            scale,
-            offset,
-            look.fields,
-            is_grey_jpeg and self.box.rows * self.box.columns <= _QUICK,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class RegionPlan:
-    """What a region is made of.
-
-    Attributes
-    ----------
-    request : RegionRequest
-        The region.
-    reader : Reader
-        What its pixels are read from.
-    below : int
-        How many times the planes of that are binned.
-    preview_read : int or None
-        For a subsample: bytes to read at most.
-    token : str
-        32 hexadecimal digits that tell its bytes from any other.
-    is_stored : bool
-        Whether it is made from the store.
-    """
-
-    request: RegionRequest
-    reader: Reader
-    below: int
-    preview_read: int | None
-    token: str
-    is_stored: bool = False
 
 
 class Planner:

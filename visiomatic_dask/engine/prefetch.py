@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 
 from visiomatic_dask.engine.bricks import Brick
 from visiomatic_dask.engine.keeper import BrickKeeper
-from visiomatic_dask.engine.planner import Planner, TilePlan
+from visiomatic_dask.engine.planner import Planner
+from visiomatic_dask.engine.plans import TilePlan
 from visiomatic_dask.engine.requests import TileRequest
 from visiomatic_dask.pyramid import Box, BrickGrid
 from visiomatic_dask.rendering import Mono, Style

@@ -14,21 +14,22 @@ from collections import OrderedDict
 from collections.abc import Callable, Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from visiomatic_dask.config import Settings
-from visiomatic_dask.cube import Cube, Layer, Reader
+from visiomatic_dask.cube import Layer, Reader
 from visiomatic_dask.engine.bins import bins_of
-from visiomatic_dask.engine.build_news import BuildNews, BuildProgress
+from visiomatic_dask.engine.build_news import BuildNews
 from visiomatic_dask.engine.build_order import TopPieces, pieces_over
 from visiomatic_dask.engine.builder import Builder
-from visiomatic_dask.engine.planner import Need
-from visiomatic_dask.engine.stored_layer import Found, StoredLayer, address_of, look_for, newly_done, strike
+from visiomatic_dask.engine.plans import Need
+from visiomatic_dask.engine.pyramid_news import OpenLayers, PyramidNews
+from visiomatic_dask.engine.store_room import StoreRoom
+from visiomatic_dask.engine.stored_layer import Found, StoredLayer, look_for, newly_done, strike
 from visiomatic_dask.errors import CubeChanged, PyramidGone, Unavailable, VisiomaticError
 from visiomatic_dask.pyramid import Box
-from visiomatic_dask.pyramid.store.layout import create_pyramid
-from visiomatic_dask.pyramid.store.upkeep import make_room, touch
-from visiomatic_dask.rendering import Background
+from visiomatic_dask.pyramid.store.layout import create_pyramid, pyramid_address
+from visiomatic_dask.pyramid.store.upkeep import touch
 
 logger = logging.getLogger(__name__)
 
@@ -44,50 +45,11 @@ _TRY_AGAIN = 30.0
 """Seconds after a failure in which nothing is tried."""
 _TOUCHED = 60.0
 """Seconds between two marks that a pyramid is in use."""
-_MAKE_ROOM = 30.0
-"""Seconds between two looks at how full the store is, while something is being built."""
 _MOST_LAYERS = 256
 _MOST_NEEDS = 1024
 _THREADS = 4
 
 T = TypeVar("T")
-
-
-class PyramidNews(Protocol):
-    """Who is told what becomes of pyramids; layers are called by the tokens of their readers."""
-
-    @property
-    def watched(self) -> frozenset[str]:
-        """Tokens of the layers of which somebody wants to know."""
-        ...
-
-    def exact(self, layer_token: str, level: int, planes: tuple[int, int], box: Box) -> None:
-        """Hear that pixels are in the store from now on."""
-        ...
-
-    def building(self, layer_token: str, progress: BuildProgress) -> None:
-        """Hear how far a layer is."""
-        ...
-
-    def built(self, layer_token: str) -> None:
-        """Hear that nothing is being built of a layer any more."""
-        ...
-
-    def failed(self, layer_token: str, message: str) -> None:
-        """Hear why a layer cannot be built."""
-        ...
-
-
-class OpenLayers(Protocol):
-    """Who knows the cubes that are open."""
-
-    def find(self, layer_token: str) -> tuple[Cube, Layer] | None:
-        """Return the layer whose reader has a token; None if it is not open."""
-        ...
-
-    async def backgrounds(self, layer: Layer) -> list[Background]:
-        """Return the background of every channel."""
-        ...
 
 
 class Pyramids:
@@ -122,9 +84,7 @@ class Pyramids:
         self._versions = count(1)
         self._threads = ThreadPoolExecutor(_THREADS, "store")
         self._polling: asyncio.Task[None] | None = None
-        self._made_room = -_MAKE_ROOM
-        self._making_room = asyncio.Lock()
-        self._has_grown = False
+        self._room = StoreRoom(self._store, settings.store_limit, self._threads)
         self._is_closed = False
 
     def start(self) -> None:
@@ -235,6 +195,10 @@ class Pyramids:
     async def _thread(self, function: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
 
+    def _address(self, known: StoredLayer) -> str:
+        settings = self._settings
+        return pyramid_address(self._store, known.cube, known.layer, settings.tile_size, settings.store_mantissa)
+
     def _know(self, token: str) -> StoredLayer | None:
         """Return what is known of a layer; the first time it is looked for."""
         known = self._known.get(token)
@@ -288,9 +252,7 @@ class Pyramids:
         """Have what cannot be read noted as not there, if the pyramid is."""
         doubted, known.doubted = list(known.doubted), {}
         if doubted:
-            settings = self._settings
-            address = address_of(self._store, known.cube, known.layer, settings.tile_size, settings.store_mantissa)
-            lost = await self._thread(strike, address, known.layer, doubted)
+            lost = await self._thread(strike, self._address(known), known.layer, doubted)
             if lost:
                 logger.warning("%s shards of the pyramid of %s are built again", lost, known.cube.name)
                 known.handed.clear()
@@ -301,9 +263,7 @@ class Pyramids:
         before = known.found
         try:
             if before is None:
-                settings = self._settings
-                address = address_of(self._store, known.cube, known.layer, settings.tile_size, settings.store_mantissa)
-                now = await self._thread(look_for, address, known.layer)
+                now = await self._thread(look_for, self._address(known), known.layer)
             else:
                 state = await self._thread(before.ledger.look)
                 now = before if state is before.state else Found(before.pyramid, before.ledger, state)
@@ -355,14 +315,9 @@ class Pyramids:
 
     async def _make_room(self) -> None:
         """Remove pyramids that nobody has used for long, where the store is too full."""
-        async with self._making_room:
-            if self._now - self._made_room < _MAKE_ROOM:
-                return
-            self._made_room, self._has_grown = self._now, False
-            found = {known.found.pyramid.address: known for known in self._known.values() if known.found is not None}
-            keep = frozenset(address for address, known in found.items() if self._is_in_use(known))
-            evicted = await self._thread(make_room, self._store, self._settings.store_limit, keep)
-        for address in evicted:
+        found = {known.found.pyramid.address: known for known in self._known.values() if known.found is not None}
+        keep = frozenset(address for address, known in found.items() if self._is_in_use(known))
+        for address in await self._room.make(keep):
             if address in found:
                 self.gone(found[address].layer)
 
@@ -380,7 +335,7 @@ class Pyramids:
 
     async def _look_again(self) -> None:
         """Look again, for those who wait or listen, at what others may have changed."""
-        if self._has_grown:
+        if self._room.has_grown:
             try:
                 await self._make_room()
             except VisiomaticError as error:
@@ -411,7 +366,7 @@ class Pyramids:
         else:
             self._news.building(token, news.progress)
         if news.done:
-            self._has_grown = True
+            self._room.has_grown = True
             if known is not None:
                 self._work_soon(known)
 

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import secrets
-import socket
 from collections.abc import AsyncIterator, Callable, Container
 from contextlib import asynccontextmanager
 
@@ -18,13 +15,15 @@ from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine import tasks
 from visiomatic_dask.engine.admission import Admission
 from visiomatic_dask.engine.build_news import BuildNews
-from visiomatic_dask.engine.builder import Builder
+from visiomatic_dask.engine.builder import Builder, new_owner
 from visiomatic_dask.engine.cluster import ClusterTarget
 from visiomatic_dask.engine.link import ClusterLink, kept_link
 from visiomatic_dask.engine.measurer import Measurer
-from visiomatic_dask.engine.planner import Planner, RegionPlan, TilePlan
+from visiomatic_dask.engine.planner import Planner
+from visiomatic_dask.engine.plans import RegionPlan, TilePlan
 from visiomatic_dask.engine.prefetch import Prefetcher
-from visiomatic_dask.engine.pyramids import OpenLayers, PyramidNews, Pyramids
+from visiomatic_dask.engine.pyramid_news import OpenLayers, PyramidNews
+from visiomatic_dask.engine.pyramids import Pyramids
 from visiomatic_dask.engine.requests import Picture, RegionRequest, TileRequest
 from visiomatic_dask.engine.task_runner import TaskRunner
 from visiomatic_dask.engine.ways import Way
@@ -109,11 +108,10 @@ class Renderer:
             await self.pyramids.close()
 
     def _builder(self, told: Callable[[BuildNews], None]) -> Builder:
-        owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         return Builder(
             lambda: None if self._link is None else self._link.client,
             lambda: () if self._link is None else self._link.dispatcher.members.usable,
-            owner,
+            new_owner("serve"),
             told,
         )
 

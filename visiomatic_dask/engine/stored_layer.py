@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from visiomatic_dask.cube import Cube, Layer, Reader
-from visiomatic_dask.engine.planner import Need
+from visiomatic_dask.engine.plans import Need
 from visiomatic_dask.errors import PyramidGone
 from visiomatic_dask.pyramid import Box
 from visiomatic_dask.pyramid.store.arrays import is_sound, remove_shard
-from visiomatic_dask.pyramid.store.layout import checked, open_pyramid, pyramid_name
+from visiomatic_dask.pyramid.store.layout import checked, open_pyramid
 from visiomatic_dask.pyramid.store.ledger import Ledger
 from visiomatic_dask.pyramid.store.ledger_state import LedgerState
 from visiomatic_dask.pyramid.store.level_reader import LevelReader
@@ -124,11 +124,6 @@ class StoredLayer:
         """Tell those who wait for news that there are some."""
         changed, self.changed = self.changed, asyncio.Event()
         changed.set()
-
-
-def address_of(store: str, cube: Cube, layer: Layer, tile_size: int, mantissa: int) -> str:
-    """Where the pyramid of a layer is, if there is one."""
-    return f"{store.rstrip('/')}/{pyramid_name(layer.name, cube.name, layer.reader.token, mantissa, tile_size)}"
 
 
 def look_for(address: str, layer: Layer) -> Found | None:

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import secrets
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -18,14 +15,14 @@ from visiomatic_dask.cube import Cube, Layer
 from visiomatic_dask.engine.bins import bins_of
 from visiomatic_dask.engine.build_news import BuildNews, BuildProgress
 from visiomatic_dask.engine.build_order import TopPieces
-from visiomatic_dask.engine.builder import Builder
+from visiomatic_dask.engine.builder import Builder, new_owner
 from visiomatic_dask.engine.cluster import ClusterTarget
 from visiomatic_dask.engine.link import ClusterLink, kept_link
 from visiomatic_dask.engine.tasks import sample_statistics
 from visiomatic_dask.errors import PyramidGone, VisiomaticError
 from visiomatic_dask.pyramid.store.buildable import Buildable
 from visiomatic_dask.pyramid.store.folder import StoreFolder
-from visiomatic_dask.pyramid.store.layout import checked, create_pyramid, open_pyramid, pyramid_name
+from visiomatic_dask.pyramid.store.layout import checked, create_pyramid, open_pyramid, pyramid_address
 from visiomatic_dask.pyramid.store.ledger import Ledger
 from visiomatic_dask.pyramid.store.pyramid import Piece, Pyramid
 from visiomatic_dask.pyramid.store.spectral_copy import SpectralCopy, create_spectral, find_spectral
@@ -90,7 +87,7 @@ def find_whole(
     VisiomaticError
         If what is there cannot be used.
     """
-    name = pyramid_name(layer.name, cube.name, layer.reader.token, settings.store_mantissa, settings.tile_size)
+    address = pyramid_address(store, cube, layer, settings.tile_size, settings.store_mantissa)
     try:
         pyramid: Buildable | None
         if spectral:
@@ -98,7 +95,7 @@ def find_whole(
             if pyramid is None:
                 return None
         else:
-            pyramid = checked(open_pyramid(f"{store.rstrip('/')}/{name}"), layer)
+            pyramid = checked(open_pyramid(address), layer)
         return _summary(pyramid, planes, 0, 0.0) if _is_whole(pyramid, planes) else None
     except PyramidGone:
         return None
@@ -137,8 +134,9 @@ class WholeBuilds:
         self._store = store
         self._settings = settings
         self._link = link
-        owner = f"build-{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(8)}"
-        self._builder = Builder(lambda: one.client if (one := link()) else None, self._workers, owner, self._hear)
+        self._builder = Builder(
+            lambda: one.client if (one := link()) else None, self._workers, new_owner("build"), self._hear
+        )
         self._progress: Callable[[BuildProgress], None] = lambda _: None
         self._failed: str | None = None
         self._read = self._read_before = 0
@@ -207,9 +205,9 @@ class WholeBuilds:
     def _created(self, cube: Cube, layer: Layer, spectral: bool) -> Buildable:
         settings = self._settings
         StoreFolder.of(self._store).make()
-        name = pyramid_name(layer.name, cube.name, layer.reader.token, settings.store_mantissa, settings.tile_size)
+        address = pyramid_address(self._store, cube, layer, settings.tile_size, settings.store_mantissa)
         copy = find_spectral(self._store, layer.reader.token) if spectral else None
-        self._kept.add(copy.address if copy else f"{self._store.rstrip('/')}/{name}")
+        self._kept.add(copy.address if copy else address)
         make_room(self._store, settings.store_limit, self._kept)
         if spectral:
             return create_spectral(self._store, cube, layer)

@@ -13,7 +13,7 @@ from typing import Any
 from tornado.web import HTTPError, RequestHandler
 
 from visiomatic_dask.config import Settings
-from visiomatic_dask.engine.planner import RegionPlan
+from visiomatic_dask.engine.plans import RegionPlan
 from visiomatic_dask.engine.renderer import Renderer
 from visiomatic_dask.engine.requests import Picture, TileRequest
 from visiomatic_dask.errors import CubeChanged, PyramidGone, VisiomaticError

@@ -10,8 +10,9 @@ import math
 import secrets
 from collections import OrderedDict, deque
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from visiomatic_dask.engine.build_news import BuildProgress
 from visiomatic_dask.pyramid.tiles import Box
 
 _STORED = 4096
@@ -24,30 +25,6 @@ _MOST_BUILT = 256
 """Layers whose progress is known at a time."""
 
 Message = dict[str, Any]
-
-
-class Progress(Protocol):
-    """How far the building of a pyramid is."""
-
-    @property
-    def done_bytes(self) -> int:
-        """Bytes of the source that are done."""
-        ...
-
-    @property
-    def total_bytes(self) -> int:
-        """Bytes of the source in all."""
-        ...
-
-    @property
-    def rate(self) -> float:
-        """Bytes a second."""
-        ...
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Seconds that the rest will take, where that can be said."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +62,7 @@ def _message(number: int, body: Message, watch: Watch) -> Message:
 class _Building:
     """What is being said of the progress of one layer."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: BuildProgress) -> None:
         self.progress = progress
         self.timer: asyncio.TimerHandle | None = None
         self.is_said = False
@@ -150,7 +127,7 @@ class EventHub:
         rectangle = [box.top, box.left, box.bottom, box.right]
         self._store(layer_token, {"type": "exact", "level": level, "planes": list(planes), "box": rectangle})
 
-    def building(self, layer_token: str, progress: Progress) -> None:
+    def building(self, layer_token: str, progress: BuildProgress) -> None:
         """Tell how far a layer is: at most four times a second, the latest then. It is not kept."""
         if self._is_closed:
             return
@@ -331,7 +308,7 @@ class Subscription:
         self._ready.set()
 
 
-def _progress(progress: Progress) -> Message:
+def _progress(progress: BuildProgress) -> Message:
     left = progress.seconds_left
     return {
         "type": "building",

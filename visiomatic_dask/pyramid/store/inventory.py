@@ -15,6 +15,7 @@ from visiomatic_dask.pyramid.store.ledger import LEDGER, LIFE, ROOT
 from visiomatic_dask.pyramid.store.ledger_file import decode
 from visiomatic_dask.pyramid.store.ledger_state import LedgerState
 from visiomatic_dask.pyramid.store.shards import PyramidPlan
+from visiomatic_dask.pyramid.store.tree import address_in
 
 logger = logging.getLogger(__name__)
 
@@ -79,11 +80,6 @@ def pyramids(store: str) -> list[StoredPyramid]:
         except StoreError as error:  # somebody else's, who lets nobody read it
             logger.warning("%s, in the store, is passed over: %s", name, error)
     return [one for one in found if one is not None]
-
-
-def address_in(store: str, name: str) -> str:
-    """Return the address of something in a store."""
-    return f"{store.rstrip('/')}/{name}"
 
 
 def touch(address: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -32,7 +31,7 @@ from visiomatic_dask.pyramid.store.pyramid import Pyramid
 from visiomatic_dask.pyramid.store.shard_format import MISSING, PIXELS
 from visiomatic_dask.pyramid.store.shards import LevelGrid, PyramidPlan
 from visiomatic_dask.pyramid.store.statistics import Bins
-from visiomatic_dask.pyramid.store.tree import name_of, read_root, write_tree
+from visiomatic_dask.pyramid.store.tree import address_in, name_of, read_root, readable_name, write_tree
 
 VERSION = 1
 """Of the layout: pyramids of another are neither read nor written to."""
@@ -56,9 +55,13 @@ def pyramid_name(layer_name: str, cube_name: str, token: str, mantissa: int, til
     tile_size : int, optional
         Side of a tile; all that are no smaller than the default share a pyramid.
     """
-    readable = re.sub(r"[^A-Za-z0-9_.]+", "-", f"{cube_name.rpartition('/')[2][-60:]}-{layer_name[-30:]}").strip("-.")
     tile = min(tile_size, LARGEST_TILE)
-    return f"{readable or 'cube'}-{digest(f'{VERSION}:{token}:{mantissa}:{tile}')}.zarr"
+    return f"{readable_name(layer_name, cube_name)}-{digest(f'{VERSION}:{token}:{mantissa}:{tile}')}.zarr"
+
+
+def pyramid_address(store: str, cube: Cube, layer: Layer, tile_size: int, mantissa: int) -> str:
+    """Return where the pyramid of a layer is, if there is one; parameters as of `create_pyramid`."""
+    return address_in(store, pyramid_name(layer.name, cube.name, layer.reader.token, mantissa, tile_size))
 
 
 def create_pyramid(store: str, cube: Cube, layer: Layer, tile_size: int, bins: Bins, mantissa: int) -> Pyramid:
@@ -89,8 +92,7 @@ def create_pyramid(store: str, cube: Cube, layer: Layer, tile_size: int, bins: B
         If what is there cannot be read, or nothing can be written.
     """
     tile_size = min(tile_size, LARGEST_TILE)
-    name = pyramid_name(layer.name, cube.name, layer.reader.token, mantissa, tile_size)
-    address = f"{store.rstrip('/')}/{name}"
+    address = pyramid_address(store, cube, layer, tile_size, mantissa)
     try:
         return checked(open_pyramid(address), layer)
     except PyramidGone:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -25,7 +24,7 @@ from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece, nothing
 from visiomatic_dask.pyramid.store.shards import Shard
 from visiomatic_dask.pyramid.store.spectral_plan import DEFAULT_LIMITS, SpectralLimits, SpectralPlan
 from visiomatic_dask.pyramid.store.spectral_shard import encode_shard, join_shard
-from visiomatic_dask.pyramid.store.tree import read_root, write_tree
+from visiomatic_dask.pyramid.store.tree import address_in, read_root, readable_name, write_tree
 
 VERSION = 1
 """Of the layout: copies of another are neither read nor written to."""
@@ -146,7 +145,7 @@ def find_spectral(store: str, token: str) -> SpectralCopy | None:
     """
     ending = _ending(token)
     found = [name for name in StoreFolder.of(store).names() if name.endswith(ending) and not name.startswith(".")]
-    return open_spectral(f"{store.rstrip('/')}/{found[0]}") if found else None
+    return open_spectral(address_in(store, found[0])) if found else None
 
 
 def create_spectral(store: str, cube: Cube, layer: Layer, limits: SpectralLimits = DEFAULT_LIMITS) -> SpectralCopy:
@@ -174,8 +173,7 @@ def create_spectral(store: str, cube: Cube, layer: Layer, limits: SpectralLimits
     there = find_spectral(store, reader.token)
     if there is not None:
         return there
-    readable = re.sub(r"[^A-Za-z0-9_.]+", "-", f"{cube.name.rpartition('/')[2][-60:]}-{layer.name[-30:]}").strip("-.")
-    address = f"{store.rstrip('/')}/{readable}{_ending(reader.token)}"
+    address = address_in(store, f"{readable_name(layer.name, cube.name)}{_ending(reader.token)}")
     copy = SpectralCopy(address, reader.token, reader.fingerprint, SpectralPlan.of(reader, limits), reader.dtype.name)
     write_tree(address, _documents(copy, cube, layer))
     return open_spectral(address)

@@ -35,6 +35,17 @@ def name_of(address: str) -> str:
     return address.rpartition("/")[2]
 
 
+def address_in(store: str, name: str) -> str:
+    """Return the address of something in a store."""
+    return f"{store.rstrip('/')}/{name}"
+
+
+def readable_name(layer_name: str, cube_name: str) -> str:
+    """Begin the name of what is kept of a layer: shortened, and without what is special in paths."""
+    name = f"{cube_name.rpartition('/')[2][-60:]}-{layer_name[-30:]}"
+    return re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-.") or "cube"
+
+
 def read_file(address: str, path: str) -> bytes | None:
     """Read a file of a pyramid; None where there is none.
 

@@ -16,7 +16,6 @@ from visiomatic_dask.errors import PyramidGone, StoreError, UnwritableStore
 from visiomatic_dask.pyramid.store.folder import HIDDEN, StoreFolder
 from visiomatic_dask.pyramid.store.inventory import (
     StoredPyramid,
-    address_in,
     claims_in,
     described,
     last_use,
@@ -26,6 +25,7 @@ from visiomatic_dask.pyramid.store.inventory import (
 )
 from visiomatic_dask.pyramid.store.ledger import LOCK, ROOT
 from visiomatic_dask.pyramid.store.lock import LockLost, StoreLock
+from visiomatic_dask.pyramid.store.tree import address_in
 
 __all__ = ["make_room", "remove_leftovers", "touch"]
 
