@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import warnings
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import zarr
-from numpy.typing import NDArray
-from zarr.codecs import BloscCodec, ZstdCodec
+from zarr.codecs import ZstdCodec
 from zarr.codecs.sharding import ShardingCodecIndexLocation
-from zarr.storage import MemoryStore
 
 from visiomatic_dask.cube import Cube, Layer
 from visiomatic_dask.cube.source import digest
 from visiomatic_dask.errors import InvalidRequest, PyramidGone, StoreError
+from visiomatic_dask.pyramid.store import blosc
 from visiomatic_dask.pyramid.store.histogram import BINS
 from visiomatic_dask.pyramid.store.multiscales import (
     ChannelAxis,
@@ -32,10 +29,10 @@ from visiomatic_dask.pyramid.store.shard_format import MISSING, PIXELS
 from visiomatic_dask.pyramid.store.shards import LevelGrid, PyramidPlan
 from visiomatic_dask.pyramid.store.statistics import Bins
 from visiomatic_dask.pyramid.store.tree import address_in, name_of, read_root, readable_name, write_tree
+from visiomatic_dask.pyramid.store.zarr_documents import add_coordinate, documents, header_text, new_root
 
 VERSION = 1
 """Of the layout: pyramids of another are neither read nor written to."""
-_PIXELS = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=4)
 _COUNTS = ZstdCodec(level=1)
 LARGEST_TILE = 256
 """Levels go up until a tile of this side holds a plane, lest those with larger tiles have pyramids of their own."""
@@ -173,7 +170,7 @@ def _documents(pyramid: Pyramid, cube: Cube, layer: Layer) -> dict[str, bytes]:
     plan = pyramid.plan
     images, channel = image_names(layer, plan), channel_axis(layer, plan)
     files: dict[str, Any] = {}
-    root = zarr.create_group(MemoryStore(files), zarr_format=3)
+    root = new_root(files)
     described = {
         "version": VERSION,
         "cube": cube.name,
@@ -190,7 +187,7 @@ def _documents(pyramid: Pyramid, cube: Cube, layer: Layer) -> dict[str, bytes]:
     }
     attributes = {"visiomatic": described}
     if channel is not None and channel.coordinates is not None:
-        _coordinate(root, channel.name, np.asarray(channel.coordinates), _channel_attributes(channel))
+        add_coordinate(root, channel.name, np.asarray(channel.coordinates), _channel_attributes(channel))
     for image in images or ("",):
         group = root.create_group(image) if image else root
         ome = multiscales(f"{layer.name} {image}".strip(), plan, channel)
@@ -201,19 +198,14 @@ def _documents(pyramid: Pyramid, cube: Cube, layer: Layer) -> dict[str, bytes]:
         for grid in plan.levels:
             _level(group, plan, grid, channel, layer)
     _statistics(root, pyramid)
-    found = {path: content.to_bytes() for path, content in files.items()}
-    root_document = json.loads(found.pop("zarr.json"))
-    inner = {path.removesuffix("/zarr.json"): json.loads(found[path]) for path in found if path.endswith("/zarr.json")}
-    root_document |= {
-        "attributes": attributes,
-        "consolidated_metadata": {"kind": "inline", "must_understand": False, "metadata": inner},
-    }
-    return found | {"zarr.json": json.dumps(root_document, allow_nan=False).encode()}
+    return documents(files, attributes)
 
 
 def _level(group: zarr.Group, plan: PyramidPlan, grid: LevelGrid, channel: ChannelAxis | None, layer: Layer) -> None:
     """Describe a level of an image."""
-    inner = group.create_group(str(grid.level), attributes={"wcs": _header_text(layer, grid.level)})
+    inner = group.create_group(
+        str(grid.level), attributes={"wcs": header_text(layer.wcs.at_level(grid.level, layer.height))}
+    )
     shape: tuple[int, ...] = grid.height, grid.width
     chunks: tuple[int, ...] = grid.chunk
     shards: tuple[int, ...] = grid.rows, grid.columns
@@ -224,7 +216,7 @@ def _level(group: zarr.Group, plan: PyramidPlan, grid: LevelGrid, channel: Chann
     unit: dict[str, Any] = {"units": layer.unit} if layer.unit else {}
     about: dict[str, Any] = {"long_name": "pixels of full resolution behind this one that are not finite"}
     # As `visiomatic_dask.pyramid.store.shard_format` lays them down.
-    for content, codec, attributes in ((PIXELS, _PIXELS, unit), (MISSING, _COUNTS, about)):
+    for content, codec, attributes in ((PIXELS, blosc.zarr_codec(4), unit), (MISSING, _COUNTS, about)):
         inner.create_array(
             content.name,
             shape=shape,
@@ -238,7 +230,7 @@ def _level(group: zarr.Group, plan: PyramidPlan, grid: LevelGrid, channel: Chann
         )
     for name, values in zip("yx", plane_coordinates(plan, grid), strict=True):
         about = {"long_name": f"FITS pixel of full resolution along {name}, from 0", "units": "pixel"}
-        _coordinate(inner, name, values, about)
+        add_coordinate(inner, name, values, about)
 
 
 def _statistics(root: zarr.Group, pyramid: Pyramid) -> None:
@@ -263,27 +255,5 @@ def _statistics(root: zarr.Group, pyramid: Pyramid) -> None:
         )
 
 
-def _coordinate(group: zarr.Group, name: str, values: NDArray[np.float64], attributes: Mapping[str, Any]) -> None:
-    array = group.create_array(
-        name,
-        shape=values.shape,
-        chunks=values.shape,
-        dtype="float64",
-        dimension_names=(name,),
-        attributes=dict(attributes),
-    )
-    array[:] = values
-
-
 def _channel_attributes(channel: ChannelAxis) -> dict[str, Any]:
     return {"units": channel.unit} if channel.unit else {}
-
-
-def _header_text(layer: Layer, level: int) -> str:
-    """WCS of a level as FITS cards: for its pixels in FITS order, whose first row is the last of the array."""
-    wcs = layer.wcs.at_level(level, layer.height).full
-    if wcs is None:
-        return ""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what a header cannot say: tables of distortions
-        return str(wcs.to_header(relax=True).tostring())

@@ -59,7 +59,7 @@ class LocalFolder(StoreFolder):
         """See `StoreFolder`."""
         with self._writing(), self._temporary(path, data, durable=True) as temporary:
             temporary.replace(self._at(path))
-            _sync_folder(self._at(path).parent)
+            sync_folder(self._at(path).parent)
 
     def create(self, path: str, data: bytes) -> bool:
         """See `StoreFolder`. A link, so that nobody sees the file empty; where there are no links, O_EXCL."""
@@ -185,7 +185,7 @@ class LocalFolder(StoreFolder):
             raise UnwritableStore(f"{self.name}, of the store, cannot be written to: {error.strerror}") from error
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Have a new name survive a loss of power; where folders cannot be synchronised, it may not."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from visiomatic_dask.pyramid.store.local_folder import sync_folder
 from visiomatic_dask.pyramid.store.shard_file import Position, ShardFiles
 from visiomatic_dask.pyramid.store.shard_format import Chunks, Head
-from visiomatic_dask.pyramid.store.tree import make_chunk_folders, sync_folder, writing
+from visiomatic_dask.pyramid.store.tree import make_chunk_folders, writing
 
 _ABANDONED = 300.0
 """Seconds after which nobody is any more behind a file that is not complete: a shard takes less than a minute."""

@@ -9,10 +9,11 @@ from numcodecs.zstd import Zstd
 from numpy.typing import NDArray
 
 from visiomatic_dask.errors import StoreError
+from visiomatic_dask.pyramid.store.folder import StoreFolder
 from visiomatic_dask.pyramid.store.histogram import BINS
 from visiomatic_dask.pyramid.store.pyramid import Pyramid
 from visiomatic_dask.pyramid.store.statistics import RegionStatistics
-from visiomatic_dask.pyramid.store.tree import read_file, write_file
+from visiomatic_dask.pyramid.store.tree import write_file
 
 FIELDS = ("minimum", "maximum", "mean", "rms", "squares", "finite", "pixels")
 """Along the last axis of ``statistics/fields``; float64 counts up to 2^53. NaN throughout where nothing is known."""
@@ -109,7 +110,7 @@ def _read(pyramid: Pyramid, block: int, name: str) -> NDArray[np.float64 | np.in
     """Read a chunk, or make an empty one."""
     last, dtype = (len(FIELDS), "<f8") if name == "fields" else (BINS, "<i8")
     values = np.full((*statistics_shapes(pyramid)[1], last), np.nan if name == "fields" else 0, dtype)
-    data = read_file(pyramid.address, _path(block, name))
+    data = StoreFolder.of(pyramid.address).read(_path(block, name))
     if data is not None:
         try:
             _CODEC.decode(data, values)

@@ -17,6 +17,7 @@ from numcodecs.blosc import Blosc
 from numcodecs.zstd import Zstd
 from numpy.typing import NDArray
 
+from visiomatic_dask.pyramid.store import blosc
 from visiomatic_dask.pyramid.tiles import Box
 
 _NOTHING = np.uint64(2**64 - 1)
@@ -51,7 +52,7 @@ class Content:
         return bool(np.isnan(chunk[0, 0]) and np.isnan(chunk).all())
 
 
-PIXELS = Content("data", "<f4", np.nan, Blosc("lz4", clevel=5, shuffle=Blosc.BITSHUFFLE))
+PIXELS = Content("data", "<f4", np.nan, blosc.codec())
 MISSING = Content("missing", "<u4", 0, Zstd(level=1))
 
 
@@ -234,8 +235,7 @@ def decode(one: Wanted, data: Any, content: Content, out: NDArray[Any], scratch:
     """Decode a chunk into where it belongs, straight if it fits there; `ValueError` or `RuntimeError` if damaged."""
     target = out[one.plane][one.target]
     if isinstance(content.codec, Blosc):
-        # Its decoder fills as much as there is, and says nothing: what a chunk holds stands in its head.
-        if int.from_bytes(bytes(data[4:8]), "little") != scratch.nbytes:
+        if not blosc.holds(data, scratch.nbytes):
             raise ValueError("a chunk has not as many pixels as it should")
         straight = target.shape == scratch.shape and target.flags.c_contiguous
         content.codec.decode(data, target if straight else scratch)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,12 +18,14 @@ from numpy.typing import NDArray
 from visiomatic_dask.cube import Cube, Layer, Reader
 from visiomatic_dask.cube.source import digest
 from visiomatic_dask.errors import UnreadableCube
+from visiomatic_dask.pyramid.store.blosc import zarr_codec
 from visiomatic_dask.pyramid.store.folder import StoreFolder
 from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece, nothing
 from visiomatic_dask.pyramid.store.shards import Shard
 from visiomatic_dask.pyramid.store.spectral_plan import DEFAULT_LIMITS, SpectralLimits, SpectralPlan
 from visiomatic_dask.pyramid.store.spectral_shard import encode_shard, join_shard
 from visiomatic_dask.pyramid.store.tree import address_in, read_root, readable_name, write_tree
+from visiomatic_dask.pyramid.store.zarr_documents import add_coordinate, documents, header_text, new_root
 
 VERSION = 1
 """Of the layout: copies of another are neither read nor written to."""
@@ -206,15 +207,12 @@ def open_spectral(address: str) -> SpectralCopy:
 
 def _documents(copy: SpectralCopy, cube: Cube, layer: Layer) -> dict[str, bytes]:
     """Make all files of an empty copy, by their paths; the root with the metadata of all others comes last."""
-    import zarr
-    from zarr.codecs import BloscCodec, BytesCodec, ShardingCodec
-    from zarr.storage import MemoryStore
+    from zarr.codecs import BytesCodec, ShardingCodec
 
     plan = copy.plan
     files: dict[str, Any] = {}
-    root = zarr.create_group(MemoryStore(files), zarr_format=3)
+    root = new_root(files)
     names = [axis.name for axis in layer.axes]
-    blosc = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=plan.itemsize)
     root.create_array(
         "data",
         shape=plan.shape,
@@ -222,7 +220,7 @@ def _documents(copy: SpectralCopy, cube: Cube, layer: Layer) -> dict[str, bytes]
         chunks=plan.shard,
         serializer=ShardingCodec(
             chunk_shape=plan.chunk,
-            codecs=[BytesCodec(), blosc],
+            codecs=[BytesCodec(), zarr_codec(plan.itemsize)],
             index_codecs=[BytesCodec()],
             index_location="start",
         ),
@@ -244,10 +242,7 @@ def _documents(copy: SpectralCopy, cube: Cube, layer: Layer) -> dict[str, bytes]
             about = {"units": axis.unit} if axis.unit else {}
         else:
             continue
-        array = root.create_array(
-            axis.name, shape=values.shape, dtype="float64", dimension_names=(axis.name,), attributes=about
-        )
-        array[:] = values
+        add_coordinate(root, axis.name, values, about)
     described = {
         "version": VERSION,
         "kind": "spectral",
@@ -261,21 +256,4 @@ def _documents(copy: SpectralCopy, cube: Cube, layer: Layer) -> dict[str, bytes]
         "unit": layer.unit,
         "header": layer.header_text,
     }
-    found = {path: content.to_bytes() for path, content in files.items()}
-    document = json.loads(found.pop("zarr.json"))
-    inner = {path.removesuffix("/zarr.json"): json.loads(found[path]) for path in found if path.endswith("/zarr.json")}
-    document |= {
-        "attributes": {"visiomatic": described, "wcs": _header_text(layer)},
-        "consolidated_metadata": {"kind": "inline", "must_understand": False, "metadata": inner},
-    }
-    return found | {"zarr.json": json.dumps(document, allow_nan=False).encode()}
-
-
-def _header_text(layer: Layer) -> str:
-    """WCS as FITS cards: of pixels in FITS order, as the coordinates x and y count them."""
-    wcs = layer.wcs.full
-    if wcs is None:
-        return ""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what a header cannot say: tables of distortions
-        return str(wcs.to_header(relax=True).tostring())
+    return documents(files, {"visiomatic": described, "wcs": header_text(layer.wcs)})

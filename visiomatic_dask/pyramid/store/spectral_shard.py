@@ -6,25 +6,18 @@ zarr itself would hold a shard three times while it writes one, and read more of
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import numpy as np
-from numcodecs.blosc import BITSHUFFLE, Blosc
 from numpy.typing import NDArray
 
 from visiomatic_dask.errors import UnreadableCube
+from visiomatic_dask.pyramid.store import blosc
 
 ENTRY = 16
 """Bytes of a chunk's entry in the index: offset and length, little-endian."""
 _ABSENT = 2**64 - 1
-_BLOSC_HEADER = 16
-
-
-@cache
-def _blosc() -> Blosc:
-    """Return the codec: that of the levels of a pyramid."""
-    return Blosc(cname="lz4", clevel=5, shuffle=BITSHUFFLE)
+_CODEC = blosc.codec()
 
 
 def encode_shard(pixels: NDArray[Any], chunk: tuple[int, ...], grid: tuple[int, int], fill: float) -> Iterator[bytes]:
@@ -57,7 +50,7 @@ def encode_shard(pixels: NDArray[Any], chunk: tuple[int, ...], grid: tuple[int, 
                 continue
             patch = np.full(chunk, fill, little)
             patch[tuple(slice(size) for size in there.shape)] = there
-            yield _blosc().encode(patch)
+            yield _CODEC.encode(patch)
 
 
 def join_shard(chunks: list[bytes]) -> bytes:
@@ -90,14 +83,13 @@ def decode_chunk(content: bytes, chunk: tuple[int, ...], dtype: np.dtype[Any], n
     Raises
     ------
     UnreadableCube
-        If it is damaged. Blosc believes what its header says: it is looked at first.
+        If it is damaged.
     """
     patch = np.empty(chunk, dtype.newbyteorder("<"))
-    promised = int.from_bytes(content[4:8], "little"), int.from_bytes(content[12:16], "little")
-    if len(content) < _BLOSC_HEADER or promised != (patch.nbytes, len(content)):
+    if not blosc.holds(content, patch.nbytes):
         raise UnreadableCube(f"{name} is damaged: a chunk is not as long as it should be")
     try:
-        _blosc().decode(content, patch)
+        _CODEC.decode(content, patch)
     except RuntimeError as error:
         raise UnreadableCube(f"{name} is damaged: a chunk cannot be decoded") from error
     return patch.astype(dtype, copy=False)

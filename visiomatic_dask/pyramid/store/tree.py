@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from visiomatic_dask.errors import PyramidGone, StoreError, UnwritableStore
+from visiomatic_dask.errors import PyramidGone, UnwritableStore
+from visiomatic_dask.pyramid.store.folder import StoreFolder
+from visiomatic_dask.pyramid.store.local_folder import sync_folder
 
 ROOT = "zarr.json"
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -46,25 +48,6 @@ def readable_name(layer_name: str, cube_name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.]+", "-", name).strip("-.") or "cube"
 
 
-def read_file(address: str, path: str) -> bytes | None:
-    """Read a file of a pyramid; None where there is none.
-
-    Raises
-    ------
-    StoreError
-        If it cannot be read.
-    """
-    try:
-        if is_url(address):
-            fs, root = file_system(address)
-            return bytes(fs.cat_file(f"{root}/{path}"))
-        return Path(address, path).read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise StoreError(f"{name_of(address)}: {path} cannot be read: {_reason(error)}") from error
-
-
 def read_root(address: str) -> bytes:
     """Read the document of a root group.
 
@@ -75,7 +58,7 @@ def read_root(address: str) -> bytes:
     StoreError
         If it cannot be read.
     """
-    content = read_file(address, ROOT)
+    content = StoreFolder.of(address).read(ROOT)
     if content is None:
         raise PyramidGone(f"{name_of(address)} is not in the store")
     return content
@@ -102,19 +85,10 @@ def write_file(address: str, path: str, content: bytes) -> None:
     """
     with writing(address):
         if is_url(address):
-            fs, root = check_url(address)
-            fs.pipe_file(f"{root}/{path}", content)
-            return
-        target = Path(address, path)
-        make_chunk_folders(address, path)
-        draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial")
-        try:
-            _write(draft, content)
-            draft.replace(target)
-        except BaseException:
-            draft.unlink(missing_ok=True)
-            raise
-        sync_folder(target.parent)
+            check_url(address)
+        else:
+            make_chunk_folders(address, path)
+    StoreFolder.of(address).write(path, content)
 
 
 @contextlib.contextmanager
@@ -203,15 +177,6 @@ def _write(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """See to it that a new name in a folder is on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _reason(error: OSError) -> str:
