@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.pyramid.store.buckets import s3_bucket
 from tests.pyramid.store.ledgers import DEEP, built, piece, pieces_of, pyramid_at
+from tests.s3 import s3_bucket
 from visiomatic_dask.errors import PyramidGone
 from visiomatic_dask.pyramid.store.inventory import pyramids
 from visiomatic_dask.pyramid.store.ledger import Ledger

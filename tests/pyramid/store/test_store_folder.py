@@ -16,7 +16,7 @@ from typing import Any
 import fsspec
 import pytest
 
-from tests.pyramid.store.buckets import s3_bucket
+from tests.s3 import s3_bucket
 from visiomatic_dask.errors import PyramidGone, StoreError, UnwritableStore
 from visiomatic_dask.pyramid.store.folder import StoreFolder
 

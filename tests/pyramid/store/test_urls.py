@@ -14,6 +14,7 @@ import xarray as xr
 
 from tests.pyramid.store.pyramids import SPECTRAL, STOKES, fill, new_pyramid, sparse_cube
 from tests.pyramid.store.test_plane_statistics import made_up
+from tests.s3 import s3_bucket
 from visiomatic_dask.cube import Window
 from visiomatic_dask.errors import PyramidGone
 from visiomatic_dask.pyramid.store.arrays import read_missing, read_statistics, write_statistics
@@ -23,23 +24,10 @@ from visiomatic_dask.pyramid.store.statistics import Bins
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def s3() -> Iterator[str]:
     """An S3 of moto."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    fs = fsspec.filesystem("s3")
-    fs.makedirs("pyramids", exist_ok=True)
-    yield "s3://pyramids/store"
-    fs.rm("pyramids", recursive=True)
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
-    server.stop()
+    with s3_bucket("pyramids"):
+        yield "s3://pyramids/store"
 
 
 @pytest.fixture(params=["memory", "s3"])

@@ -10,16 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import h5py
 import numpy as np
 import pytest
 from astropy.io import fits
-from moto.server import ThreadedMotoServer
 from numpy.typing import NDArray
 
 from tests.contracts.reader_contract import ReaderContract, Source
 from tests.range_server import RangeServer, range_server
+from tests.s3 import s3_bucket
 from visiomatic_dask.cube import ByteSource, Reader, Window
 from visiomatic_dask.errors import CubeChanged, CubeNotFound, UnreadableCube, UnsupportedFormat
 from visiomatic_dask.readers import open_cube
@@ -42,24 +41,8 @@ def server(tmp_path: Path) -> Iterator[RangeServer]:
 
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[Any]:
-    """An S3 of our own, and the file system that talks to it as a user's configuration would have it."""
-    store = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    store.start()
-    host, port = store.get_host_and_port()
-    before = fsspec.config.conf.get("s3")
-    fsspec.config.conf["s3"] = {
-        "endpoint_url": f"http://{host}:{port}",
-        "key": "someone",
-        "secret": "something",
-    }
-    fs = fsspec.filesystem("s3")
-    fs.mkdir("sky")
-    yield fs
-    fs.clear_instance_cache()
-    store.stop()
-    fsspec.config.conf.pop("s3")
-    if before is not None:
-        fsspec.config.conf["s3"] = before
+    with s3_bucket("sky") as fs:
+        yield fs
 
 
 @pytest.fixture(scope="module")

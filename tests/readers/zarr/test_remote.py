@@ -18,6 +18,7 @@ import pytest
 import zarr
 from numpy.typing import NDArray
 
+from tests.s3 import s3_bucket
 from visiomatic_dask.cube import Cube, Window
 from visiomatic_dask.errors import CubeChanged, UnreadableCube, UnsupportedFormat
 from visiomatic_dask.readers import open_cube
@@ -193,28 +194,15 @@ def test_zip_file(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path, str], str]]:
+def bucket() -> Iterator[Callable[[Path, str], str]]:
     """An S3 of moto; gives a function that uploads a folder and returns its URL."""
-    from moto.server import ThreadedMotoServer
+    with s3_bucket("cubes") as fs:
 
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "nobody")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    fs = fsspec.filesystem("s3")
-    fs.makedirs("cubes", exist_ok=True)
+        def upload(folder: Path, name: str) -> str:
+            fs.put(str(folder), f"cubes/{name}", recursive=True)
+            return f"s3://cubes/{name}"
 
-    def upload(folder: Path, name: str) -> str:
-        fs.put(str(folder), f"cubes/{name}", recursive=True)
-        return f"s3://cubes/{name}"
-
-    yield upload
-    fs.rm("cubes", recursive=True)
-    fsspec.get_filesystem_class("s3").clear_instance_cache()
-    server.stop()
+        yield upload
 
 
 @pytest.mark.parametrize("version", [2, 3])

@@ -23,6 +23,7 @@ def s3_bucket(name: str) -> Iterator[Any]:
     try:
         yield fs
     finally:
+        fs.rm(name, recursive=True)
         fs.clear_instance_cache()
         server.stop()
         fsspec.config.conf.pop("s3")
