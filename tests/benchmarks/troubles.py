@@ -19,7 +19,7 @@ from distributed import Client
 
 from visiomatic_dask.engine.bricks import PlaneBrick
 from visiomatic_dask.engine.keeper import make_brick
-from visiomatic_dask.engine.task_runner import finished
+from visiomatic_dask.engine.results import finished
 from visiomatic_dask.pyramid import Box
 from visiomatic_dask.readers import open_cube
 

@@ -23,6 +23,7 @@ from visiomatic_dask.engine.build_news import BuildNews
 from visiomatic_dask.engine.build_slots import BuildSlots
 from visiomatic_dask.engine.build_task import build_key, build_task
 from visiomatic_dask.engine.pyramid_build import ClaimedPiece, PyramidBuild
+from visiomatic_dask.engine.results import result_of
 from visiomatic_dask.errors import VisiomaticError
 from visiomatic_dask.pyramid.store.buildable import Buildable
 from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece
@@ -258,7 +259,7 @@ class Builder:
         """Take what has become of a piece."""
         built: BuiltPiece | None = None
         try:
-            built = await one.future.result()
+            built = await result_of(one.future)
         except (CancelledError, OSError) as error:  # Dask's cancellation, not asyncio's: the cluster is lost
             logger.info("a piece is built again: %r", error)
             if one.future.status == "error":  # the task's own

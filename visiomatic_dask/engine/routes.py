@@ -14,6 +14,7 @@ from distributed import Client
 from distributed.scheduler import KilledWorker
 
 from visiomatic_dask.config import Settings
+from visiomatic_dask.engine.results import result_of
 from visiomatic_dask.engine.stream import Answer, StreamClosed, TileStream
 from visiomatic_dask.engine.tasks import render_tile
 from visiomatic_dask.engine.tile_job import BrickAbsent, TileJob
@@ -163,7 +164,7 @@ class SchedulerRoute:
             priority=_PRIORITY,
         )
         try:
-            status, rendered = await future.result()
+            status, rendered = await result_of(future)
         except (CancelledError, KilledWorker, OSError) as error:  # Dask's cancellation, not asyncio's
             raise Unreachable(f"{worker}: {error!r}") from error
         if rendered is None:

@@ -13,6 +13,7 @@ from distributed.scheduler import KilledWorker
 
 from visiomatic_dask.engine.bulk import NotThere, fetch_in_parts
 from visiomatic_dask.engine.link import ClusterLink
+from visiomatic_dask.engine.results import finished, result_of
 from visiomatic_dask.errors import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ class TaskRunner:
         future = link.client.submit(function, *args, key=key, priority=_PRIORITY)
         try:
             async with asyncio.timeout(self._deadline):
-                return await (_big_result(link.client, future) if in_parts else future.result())
+                return await (_big_result(link.client, future) if in_parts else result_of(future))
         except TimeoutError as error:
             raise Unavailable(f"no worker has answered within {self._deadline:g} s") from error
         except (CancelledError, KilledWorker, OSError) as error:  # Dask's cancellation, not asyncio's
@@ -86,12 +87,4 @@ async def _big_result(client: Client, future: Future) -> Any:
                 return await fetch_in_parts(client, worker, future.key)
             except (NotThere, OSError) as error:
                 logger.info("a big answer is fetched another way, because %s: %r", worker, error)
-    return await future.result()
-
-
-async def finished(future: Future) -> None:
-    """Wait until a task has finished, well or not, without fetching its result."""
-    loop = asyncio.get_running_loop()
-    done = asyncio.Event()
-    future.add_done_callback(lambda _: loop.is_closed() or loop.call_soon_threadsafe(done.set))
-    await done.wait()
+    return await result_of(future)
