@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 Floats = NDArray[np.float64]
@@ -58,7 +58,7 @@ def mono(
 def mix(
     channels: Sequence[Floats],
     cuts: Sequence[tuple[float, float]],
-    weights: Sequence[Sequence[float]],
+    weights: ArrayLike,
     contrast: float = 1,
     brightness: float = 0,
     gamma: float = 2.2,
@@ -66,9 +66,9 @@ def mix(
 ) -> Picture:
     """Render channels in colour: (rows, columns, 3)."""
     total = np.zeros((*channels[0].shape, 3))
-    for values, (low, high), row in zip(channels, cuts, weights, strict=True):
+    for values, (low, high), row in zip(channels, cuts, np.asarray(weights, np.float64), strict=True):
         v = (np.where(np.isnan(values), low, values) - low) / (high - low) * contrast + 0.01 * contrast * brightness
-        total += v[:, :, None] * np.asarray(row, np.float64)
+        total += v[:, :, None] * row
     return displayed(total, gamma, invert)
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import uvloop
 from distributed import Client
 
-from visiomatic_dask.engine.bricks import PlaneBrick
 from visiomatic_dask.engine.keeper import make_brick
+from visiomatic_dask.engine.plane_brick import PlaneBrick
 from visiomatic_dask.engine.results import finished
 from visiomatic_dask.pyramid import Box
 from visiomatic_dask.readers import open_cube

@@ -11,8 +11,9 @@ import dask.config
 from distributed import Client, LocalCluster, Worker
 
 from visiomatic_dask import __version__
-from visiomatic_dask.engine.bricks import Brick, BrickRecipe, PlaneBrick
+from visiomatic_dask.engine.bricks import Brick, BrickRecipe
 from visiomatic_dask.engine.cluster import RECOMMENDED_CONFIG
+from visiomatic_dask.engine.plane_brick import PlaneBrick
 from visiomatic_dask.engine.tile_job import TileJob
 from visiomatic_dask.engine.worker import TileStreamPlugin
 from visiomatic_dask.pyramid import Box

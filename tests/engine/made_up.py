@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visiomatic_dask.cube import Axis, Layer, LayerWCS, Window
-from visiomatic_dask.engine.bricks import Brick, PlaneBrick
+from visiomatic_dask.engine.bricks import Brick
+from visiomatic_dask.engine.plane_brick import PlaneBrick
 from visiomatic_dask.pyramid import Box
 
 

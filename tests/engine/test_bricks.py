@@ -10,7 +10,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from visiomatic_dask.engine.bricks import Brick, BrickRecipe, MixBrick, PlaneBrick
+from visiomatic_dask.engine.bricks import Brick, BrickRecipe
+from visiomatic_dask.engine.mix_brick import MixBrick
+from visiomatic_dask.engine.plane_brick import PlaneBrick
 from visiomatic_dask.pyramid import Box
 from visiomatic_dask.rendering import Cut, Mix
 
@@ -37,10 +39,10 @@ OTHERS: list[BrickRecipe] = [
     replace(MIXED, box=Box(0, 1, 256, 450)),
     replace(MIXED, preview_read=1000),
     replace(MIXED, reader=replace(READER, fingerprint="fedcba9876543210")),
-    replace(MIXED, mix=replace(MIX, channels=(1, 2))),
-    replace(MIXED, mix=replace(MIX, cuts=(Cut(0, 10), Cut(5, 50.000001)))),
-    replace(MIXED, mix=replace(MIX, cuts=(Cut(0, 10), Cut(4, 50)))),
-    replace(MIXED, mix=replace(MIX, weights=((1, 0, 0.5), (0, 0.25, 1)))),
+    replace(MIXED, mix=Mix((1, 2), MIX.cuts, MIX.weights)),
+    replace(MIXED, mix=Mix(MIX.channels, (Cut(0, 10), Cut(5, 50.000001)), MIX.weights)),
+    replace(MIXED, mix=Mix(MIX.channels, (Cut(0, 10), Cut(4, 50)), MIX.weights)),
+    replace(MIXED, mix=Mix(MIX.channels, MIX.cuts, ((1, 0, 0.5), (0, 0.25, 1)))),
 ]
 
 
@@ -132,5 +134,5 @@ def test_mix_is_the_weighted_sum_of_what_the_cuts_leave() -> None:
 
 def test_channels_of_no_weight_are_not_read() -> None:
     broken = replace(READER, error=AssertionError("read"))
-    nothing = MixBrick(broken, 0, Box(0, 0, 8, 8), replace(MIX, weights=((0, 0, 0), (0, 0, 0))))
+    nothing = MixBrick(broken, 0, Box(0, 0, 8, 8), Mix(MIX.channels, MIX.cuts, ((0, 0, 0), (0, 0, 0))))
     assert not nothing.load().any()

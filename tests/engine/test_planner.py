@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from visiomatic_dask.config import load_settings
-from visiomatic_dask.engine.bricks import MixBrick, PlaneBrick
+from visiomatic_dask.engine.mix_brick import MixBrick
 from visiomatic_dask.engine.placement import preferred
+from visiomatic_dask.engine.plane_brick import PlaneBrick
 from visiomatic_dask.engine.planner import Planner
 from visiomatic_dask.engine.requests import RegionRequest, TileRequest
 from visiomatic_dask.errors import InvalidRequest

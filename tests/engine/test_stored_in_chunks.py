@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 from tests.contracts.chunked_fake import ChunkedFake, chunked_fakes
 from visiomatic_dask.config import load_settings
 from visiomatic_dask.cube import Layer, LayerLevel
-from visiomatic_dask.engine.bricks import Brick, MixBrick, PlaneBrick, region_costs
+from visiomatic_dask.engine.bricks import Brick
+from visiomatic_dask.engine.mix_brick import MixBrick
+from visiomatic_dask.engine.plane_brick import PlaneBrick
 from visiomatic_dask.engine.planner import Planner
 from visiomatic_dask.engine.plans import TilePlan
+from visiomatic_dask.engine.region_costs import region_costs
 from visiomatic_dask.engine.requests import RegionRequest, TileRequest
 from visiomatic_dask.engine.tasks import render_region, sample_statistics
 from visiomatic_dask.pyramid import Box, level_size

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from distributed.protocol import dumps, loads
 
-from visiomatic_dask.engine.bricks import Brick, MixBrick, PlaneBrick
+from visiomatic_dask.engine.bricks import Brick
+from visiomatic_dask.engine.mix_brick import MixBrick
+from visiomatic_dask.engine.plane_brick import PlaneBrick
 from visiomatic_dask.engine.tile_job import DIRECT_READ, BrickAbsent, TileJob, render_job
 from visiomatic_dask.errors import CubeChanged
 from visiomatic_dask.pyramid import Box

@@ -94,9 +94,13 @@ def mixes(draw: st.DrawFn) -> Mix:
     return Mix(channels, tuple(draw(CUTS) for _ in channels), tuple(draw(WEIGHTS) for _ in channels))
 
 
+def cuts_of(mix: Mix) -> list[Cut]:
+    return [Cut(low, high) for low, high in mix.cuts.tolist()]
+
+
 def mixed(cube: NDArray[np.float32], mix: Mix) -> NDArray[np.float32]:
     planes = np.zeros((3, *cube.shape[1:]), np.float32)
-    for channel, cut, (r, g, b) in zip(mix.channels, mix.cuts, mix.weights, strict=True):
+    for channel, cut, (r, g, b) in zip(mix.channels, cuts_of(mix), mix.weights.tolist(), strict=True):
         width = cut.high - cut.low
         add_channel(cube[channel], cut.low, r / width, g / width, b / width, planes)
     return planes
@@ -108,7 +112,7 @@ def test_mix_is_the_weighted_sum(seed: int, mix: Mix) -> None:
     cube = values(seed, 5, 4, 6)
     sums = np.zeros((3, 4, 6))
     size = np.zeros((3, 4, 6))
-    for channel, cut, weights in zip(mix.channels, mix.cuts, mix.weights, strict=True):
+    for channel, cut, weights in zip(mix.channels, cuts_of(mix), mix.weights.tolist(), strict=True):
         x = cube[channel].astype(np.float64)
         v = np.where(np.isfinite(x), (x - cut.low) / (cut.high - cut.low), 0.0)
         sums += np.array(weights)[:, None, None] * v

@@ -13,13 +13,16 @@ from typing import Any, Protocol
 
 from visiomatic_dask.config import Settings
 from visiomatic_dask.cube import Layer, Reader
-from visiomatic_dask.engine.bricks import Brick, BrickRecipe, MixBrick, PlaneBrick, region_costs
+from visiomatic_dask.engine.bricks import Brick, BrickRecipe
+from visiomatic_dask.engine.content_bricks import brick_of
+from visiomatic_dask.engine.plane_brick import PlaneBrick
 from visiomatic_dask.engine.plans import Need, RegionPlan, TilePlan
+from visiomatic_dask.engine.region_costs import region_costs
 from visiomatic_dask.engine.requests import RegionRequest, TileRequest
 from visiomatic_dask.engine.ways import Way, Ways, grid_of
 from visiomatic_dask.errors import TooLarge
 from visiomatic_dask.pyramid import Box, BrickGrid, BrickLimits, TileGrid
-from visiomatic_dask.rendering import Mix, Mono, Style
+from visiomatic_dask.rendering import Collapse, Content, Mono, Style
 
 _MOST_PLANS = 4096
 _BRICKS_A_WORKER = 4
@@ -116,7 +119,7 @@ class Planner:
             If there is no such tile.
         """
         content = request.style.content
-        what = content.channel if isinstance(content, Mono) else content.text
+        what = _plane_text(content)
         way = self.ways.of(request)
         version = self._stored.version(request.layer) if way is Way.STORE and self._stored is not None else 0
         source = request.layer.at(request.level)[0].token
@@ -207,8 +210,8 @@ class Planner:
         content, box = request.style.content, grid.box(tile)
         stripe = box.top // grid.rows + box.left // grid.columns  # along the diagonal: neighbours are one further
         recipe: BrickRecipe
-        if isinstance(content, Mix):
-            recipe = MixBrick(reader, below, box, content, grid.preview_read, stripe)
+        if not isinstance(content, Mono):
+            recipe = brick_of(content, reader, below, box, grid.preview_read, stripe)
             plane = 0
         else:
             planes = grid.plane_range(content.channel, request.layer.channels)
@@ -220,11 +223,22 @@ class Planner:
         return TilePlan(Brick(recipe), plane, tile.within(box), grid.preview_read is not None)
 
 
+def _plane_text(content: Content) -> str | int:
+    """Write what of a content says which bricks it takes."""
+    match content:
+        case Mono():
+            return content.channel
+        case Collapse():
+            return content.shown
+        case _:
+            return content.text
+
+
 def _runs(style: Style) -> list[tuple[int, int]]:
     """Channels of a style as ranges of those that follow one another: first, and one past the last."""
     content = style.content
     runs: list[tuple[int, int]] = []
-    for channel in sorted(content.channels) if isinstance(content, Mix) else (content.channel,):
+    for channel in content.channels:
         if runs and runs[-1][1] == channel:
             runs[-1] = runs[-1][0], channel + 1
         else:

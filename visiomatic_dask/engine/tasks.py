@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from visiomatic_dask.analysis import line_profile, pixel_values
 from visiomatic_dask.cube import Reader
-from visiomatic_dask.engine.bricks import MixBrick, PlaneBrick
+from visiomatic_dask.engine.content_bricks import brick_of
 from visiomatic_dask.engine.tile_job import BrickAbsent, Rendered, TileJob, render_job
 from visiomatic_dask.pyramid import Box, Storage, cuts, sample_layer, sample_plane
 from visiomatic_dask.rendering import (
@@ -85,12 +85,10 @@ def render_region(reader: Reader, level: int, box: Box, style: Style, preview_re
     for band in _region_bands(Storage.of(reader), level, box):
         share = None if preview_read is None else max(1, preview_read * band.rows // box.rows)
         shape = (band.rows, band.columns)
+        brick = brick_of(content, reader, level, band, share).load()
         if isinstance(content, Mix):
-            mixed = MixBrick(reader, level, band, content, share).load()
-            bands.append(render_mix(mixed, 0, 0, shape, scale, offset, tables))
+            bands.append(render_mix(brick, 0, 0, shape, scale, offset, tables))
         else:
-            planes = (content.channel, content.channel + 1)
-            brick = PlaneBrick(reader, level, planes, band, share).load()
             bands.append(render_plane(brick, 0, 0, 0, shape, style.low, scale[0], offset[0], tables))
     return encode(np.concatenate(bands), look)
 

@@ -16,7 +16,7 @@ from visiomatic_dask.engine.requests import TileRequest
 from visiomatic_dask.pyramid import BrickGrid, BrickLimits, Storage, bricks_of, level_count, mix_bricks_of, mix_groups
 from visiomatic_dask.pyramid.store.layout import LARGEST_TILE
 from visiomatic_dask.pyramid.store.shards import PyramidPlan
-from visiomatic_dask.rendering import Cut, Mix, Mono
+from visiomatic_dask.rendering import Content, Cut, Mono
 
 SETTLED_READ = 4 * 10**9
 """What may have to be read of the source until a tile is in the store, to be waited for by those who hear of no better
@@ -61,7 +61,7 @@ class Ways:
             of_layer = self._found[reader.fingerprint, reader.token] = {}
             if len(self._found) > _MOST_LAYERS:
                 self._found.popitem(last=False)
-        key = (request.level, request.settled, content.channels if isinstance(content, Mix) else None)
+        key = (request.level, request.settled, content.channels if not isinstance(content, Mono) else None)
         way = of_layer.get(key)
         if way is None:
             if len(of_layer) == _MOST_WAYS:
@@ -101,12 +101,12 @@ class Ways:
         grid = plan.grid(request.level)
         rows = min(grid.rows << grid.level, plan.height)
         columns = min(grid.columns << grid.level, plan.width)
-        groups = len(mix_groups(storage, grid.level, content.channels, tile * tile)) if isinstance(content, Mix) else 1
+        groups = len(mix_groups(storage, grid.level, content.channels, tile * tile))
         read = rows * columns * storage.itemsize * storage.depth * groups
         return read > max(SETTLED_READ, self._limits.read_limit)
 
 
-def grid_of(reader: Reader, below: int, content: Mono | Mix, limits: BrickLimits) -> BrickGrid:
+def grid_of(reader: Reader, below: int, content: Content, limits: BrickLimits) -> BrickGrid:
     """Cut a level into bricks of what is shown of it.
 
     Parameters
@@ -115,12 +115,12 @@ def grid_of(reader: Reader, below: int, content: Mono | Mix, limits: BrickLimits
         What the level is made from.
     below : int
         How many times its planes are binned for that.
-    content : Mono or Mix
+    content : Content
         What is shown.
     limits : BrickLimits
         What to cut by.
     """
     storage = Storage.of(reader)
-    if isinstance(content, Mix):
+    if not isinstance(content, Mono):
         return mix_bricks_of(storage, below, content.channels, limits)
     return bricks_of(storage, below, limits)

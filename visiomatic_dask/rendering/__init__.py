@@ -5,6 +5,7 @@ NumPy and Numba only: no I/O, no Dask.
 
 from visiomatic_dask.rendering.canvas import Canvas
 from visiomatic_dask.rendering.colormaps import check_colormap, colormap_names
+from visiomatic_dask.rendering.content import Collapse, CollapseMethod, Content, Cut, Mix, Mono, NaNPolicy
 from visiomatic_dask.rendering.cuts import (
     Background,
     background,
@@ -14,20 +15,25 @@ from visiomatic_dask.rendering.cuts import (
     sample_cut,
 )
 from visiomatic_dask.rendering.encoding import encode
+from visiomatic_dask.rendering.look import MEDIA_TYPES, ImageFormat, Look
 from visiomatic_dask.rendering.mixing import add_channel
 from visiomatic_dask.rendering.render import LookTables, TableCache, render_mix, render_plane
-from visiomatic_dask.rendering.style import MEDIA_TYPES, Cut, ImageFormat, Look, Mix, Mono, Style
+from visiomatic_dask.rendering.style import Style
 
 __all__ = [
     "MEDIA_TYPES",
     "Background",
     "Canvas",
+    "Collapse",
+    "CollapseMethod",
+    "Content",
     "Cut",
     "ImageFormat",
     "Look",
     "LookTables",
     "Mix",
     "Mono",
+    "NaNPolicy",
     "Style",
     "TableCache",
     "add_channel",

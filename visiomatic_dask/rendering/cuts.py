@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from visiomatic_dask.cube import PlaneStatistics
 from visiomatic_dask.errors import InvalidRequest
-from visiomatic_dask.rendering.style import Cut
+from visiomatic_dask.rendering.content import Cut
 
 BELOW_BACKGROUND = 2.0
 """Median absolute deviations between black and the background, as in VisiOmatic."""

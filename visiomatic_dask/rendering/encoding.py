@@ -9,7 +9,7 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from visiomatic_dask.rendering.style import Look
+from visiomatic_dask.rendering.look import Look
 
 
 def encode(picture: NDArray[np.uint8], look: Look) -> bytes:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from visiomatic_dask.rendering.canvas import Canvas
 from visiomatic_dask.rendering.colormaps import colormap_table
-from visiomatic_dask.rendering.style import Look
+from visiomatic_dask.rendering.look import Look
 from visiomatic_dask.rendering.transfer import transfer_colormap, transfer_grey, transfer_rgb, transfer_table
 
 _MOST_LOOKS = 64

@@ -10,8 +10,9 @@ from visiomatic_dask.server import describe
 from visiomatic_dask.server.arguments import Arguments, pair
 from visiomatic_dask.server.base import BaseHandler
 from visiomatic_dask.server.catalog import OpenedCube
-from visiomatic_dask.server.query import api_region, api_style, api_tile
+from visiomatic_dask.server.query import api_region, api_tile
 from visiomatic_dask.server.responses import Delivery
+from visiomatic_dask.server.style_query import api_style
 from visiomatic_dask.server.tile_paths import KnownStyle
 
 _BANNER = """<!doctype html><html lang="en"><meta charset="utf-8"><title>visiomatic_dask</title>
@@ -89,8 +90,7 @@ class APIHandler(BaseHandler):
         await self.send_region(await self.services.renderer.plan_region(request), _DELIVERY)
 
     async def _style(self, arguments: Arguments, opened: OpenedCube, layer: Layer) -> Style:
-        query = api_style(arguments, layer, self.services.settings)
-        return query.resolve(await opened.backgrounds(layer) if query.needs_backgrounds else None)
+        return await api_style(arguments, opened, layer, self.services.settings)
 
     @staticmethod
     def _channels(arguments: Arguments) -> tuple[int, ...] | None:

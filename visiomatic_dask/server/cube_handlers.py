@@ -8,14 +8,14 @@ from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine.requests import TileRequest
 from visiomatic_dask.errors import InvalidRequest
 from visiomatic_dask.rendering import colormap_names
-from visiomatic_dask.rendering.style import ImageFormat
+from visiomatic_dask.rendering.look import ImageFormat
 from visiomatic_dask.server import describe
 from visiomatic_dask.server.arguments import Arguments
 from visiomatic_dask.server.base import BaseHandler
 from visiomatic_dask.server.browse import MOST_ENTRIES, PageRequest
 from visiomatic_dask.server.catalog import OpenedCube
-from visiomatic_dask.server.query import STYLE_KEYS, resource_style
 from visiomatic_dask.server.responses import Delivery
+from visiomatic_dask.server.style_query import STYLE_KEYS, resource_style
 from visiomatic_dask.server.tile_paths import KnownStyle
 
 _FORMATS: dict[str, ImageFormat] = {"jpg": "jpeg", "jpeg": "jpeg", "png": "png", "webp": "webp"}
@@ -103,8 +103,7 @@ class TileHandler(LayerHandler):
         opened, layer = await self.open(name, arguments)
         fingerprinted = self.check_version(opened.cube.fingerprint)
         services, image_format = self.services, _FORMATS[suffix]
-        query = resource_style(arguments, layer, services.settings, image_format)
-        style = query.resolve(await opened.backgrounds(layer) if query.needs_backgrounds else None)
+        style = await resource_style(arguments, opened, layer, services.settings, image_format)
         request = TileRequest(layer, int(level), int(row), int(column), style)
         services.renderer.planner.tiles(layer).box(request.level, request.row, request.column)
         delivery = Delivery(image_format, fingerprinted, previews=True)

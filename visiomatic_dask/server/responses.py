@@ -13,7 +13,7 @@ from visiomatic_dask.config import Settings
 from visiomatic_dask.engine.requests import Picture
 from visiomatic_dask.errors import BeingUnpacked, NotUnpacked, PyramidGone, Unavailable, VisiomaticError
 from visiomatic_dask.rendering import MEDIA_TYPES
-from visiomatic_dask.rendering.style import ImageFormat
+from visiomatic_dask.rendering.look import ImageFormat
 
 
 @dataclass(frozen=True, slots=True)
