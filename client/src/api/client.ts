@@ -4,7 +4,16 @@ import type { ClientError } from '../core/errors'
 import { createFeed, type FeedHost } from './feed'
 import { browserTransport, readJson, readTile, request, type Transport } from './http'
 import { createUrls, type FolderQuery, type Rendering, type TileIndex } from './urls'
-import { parseColormaps, parseCube, parseCubes, parseCuts, parseFolder, parseValues, parseWcs } from './wire'
+import {
+  parseColormaps,
+  parseCube,
+  parseCubes,
+  parseCuts,
+  parseFolder,
+  parsePresets,
+  parseValues,
+  parseWcs,
+} from './wire'
 
 /** Which cube, and which of its layers (the server's choice when undefined). */
 export interface CubeRef {
@@ -22,6 +31,9 @@ export function createClient(base: string, transport: Transport = browserTranspo
       request(transport, urls.folder(path, part), readJson(parseFolder), { signal }),
     colormaps: (signal: AbortSignal) =>
       request(transport, urls.colormaps(), readJson(parseColormaps), { signal }),
+    strips: urls.strips,
+    presets: (ref: CubeRef, signal: AbortSignal) =>
+      request(transport, urls.presets(ref.name, ref.layer), readJson(parsePresets), { signal }),
     cube: (ref: CubeRef, options: { signal: AbortSignal; onRetry?: (error: ClientError) => void }) =>
       request(transport, urls.cube(ref.name, ref.layer), readJson(parseCube), options),
     cuts: (ref: CubeRef, channel: number, method: string, signal: AbortSignal) =>

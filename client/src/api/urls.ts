@@ -10,6 +10,12 @@ export interface Rendering {
   readonly channel?: number
   readonly cuts?: Cuts
   readonly mix?: readonly MixKey[]
+  /** Elements of a recipe, in place of `mix`. */
+  readonly recipe?: readonly string[]
+  readonly nan?: 'renormalise'
+  readonly stretch?: string
+  readonly saturation?: number
+  readonly hue?: boolean
   readonly brightness: number
   readonly contrast: number
   readonly gamma: number
@@ -42,13 +48,18 @@ export function renderingQuery(style: Rendering): string {
   const mix = style.mix ? [...style.mix].sort((a, b) => a.channel - b.channel) : []
   return query([
     ['layer', style.layer],
-    ['channel', style.mix ? undefined : style.channel],
+    ['channel', style.mix || style.recipe ? undefined : style.channel],
     ['cuts', style.mix ? undefined : style.cuts?.join(',')],
     ...mix.filter((key) => key.cuts).map((key) => ['cuts', `${key.channel}:${key.cuts?.join(',')}`] as const),
     ...mix.map((key) => ['mix', `${key.channel}:${key.weights.join(',')}`] as const),
+    ...(style.recipe ?? []).map((element) => ['mix', element] as const),
+    ['nan', style.nan],
     ['brightness', style.brightness],
     ['contrast', style.contrast],
     ['gamma', style.gamma],
+    ['stretch', style.stretch],
+    ['saturation', style.saturation],
+    ['hue', style.hue],
     ['colormap', style.mix ? undefined : style.colormap],
     ['invert', style.invert],
     ['quality', style.lossless ? undefined : style.quality],
@@ -85,6 +96,9 @@ export function createUrls(base: string) {
         ]).replace('?', '&')}`,
       ),
     colormaps: () => at('colormaps'),
+    /** All colormaps in one picture, a strip each, in the order of their names. */
+    strips: () => at('colormaps/all.png'),
+    presets: (name: string, layer?: string) => at(`${cubePath(name)}/presets${query([['layer', layer]])}`),
     cube: (name: string, layer?: string) => at(cubePath(name) + query([['layer', layer]])),
     tile: (name: string, { level, row, column }: TileIndex, style: Rendering) =>
       at(

@@ -58,6 +58,11 @@ export interface Defaults {
   invert: boolean
   quality: number
 }
+/** A style that the operator has saved for a cube: rendering keys as in an address. */
+export interface Preset {
+  name: string
+  keys: Record<string, string[]>
+}
 export interface Cube {
   name: string
   fingerprint: string
@@ -180,6 +185,21 @@ export function parseCuts(json: unknown): Result<Cuts> {
 export function parseColormaps(json: unknown): Result<string[]> {
   if (!isObject(json) || !Array.isArray(json.colormaps)) return wrong('no list of colormaps')
   return ok(json.colormaps.filter((name): name is string => typeof name === 'string'))
+}
+
+export function parsePresets(json: unknown): Result<Preset[]> {
+  if (!isObject(json) || !Array.isArray(json.presets)) return wrong('no list of presets')
+  return ok(
+    json.presets.filter(isObject).map((preset) => ({
+      name: text(preset.name),
+      keys: Object.fromEntries(
+        Object.entries(isObject(preset.keys) ? preset.keys : {}).map(([key, value]) => [
+          key,
+          (Array.isArray(value) ? value : [value]).map(String),
+        ]),
+      ),
+    })),
+  )
 }
 
 export function parseValues(json: unknown): Result<Values> {

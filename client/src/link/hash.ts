@@ -3,6 +3,7 @@
 import type { Cube, Cuts } from '../api/wire'
 import type { Placement, Size } from '../core/geometry'
 import { areCuts, monoCuts } from '../style/cuts'
+import { parseStretch } from '../style/stretch'
 import { defaultStyle, fitStyle, METHODS, type Method, type MixEntry, type Style } from '../style/style'
 
 export interface Link {
@@ -14,6 +15,8 @@ export interface Link {
   /** The style's keys as they stand in the link; `styleOfLink` reads them once the cube is known. */
   readonly keys: URLSearchParams
 }
+
+const LONGEST_RECIPE = 2000
 
 const trim = (value: number, digits: number): string => String(Number(value.toFixed(digits)))
 
@@ -48,9 +51,13 @@ export function formatHash(cube: Cube, style: Style, position: Placement): strin
     (monoCuts(style, cube) ?? []).join(','),
     style.method !== 'mad' && monoCuts(style, cube) !== null,
   )
+  add('recipe', style.recipe, style.recipe !== plain.recipe)
+  add('nan', 'renormalise', style.renormalise)
   add('mix', mixText(style.mix), !sameMix(style.mix, plain.mix))
-  for (const key of ['brightness', 'contrast', 'gamma', 'quality'] as const)
+  for (const key of ['brightness', 'contrast', 'gamma', 'saturation', 'quality'] as const)
     add(key, String(style[key]), style[key] !== plain[key])
+  add('stretch', style.stretch, style.stretch !== plain.stretch)
+  add('hue', '1', style.hue)
   add('colormap', style.colormap, style.colormap !== plain.colormap)
   add('invert', style.invert ? '1' : '0', style.invert !== plain.invert)
   add('png', '1', style.lossless)
@@ -123,6 +130,11 @@ export function styleOfLink(keys: URLSearchParams, cube: Cube): Style {
     pinned: shared ? cuts : null,
     own: cuts && !shared ? { [channel]: cuts } : {},
     mix: mixOf(keys.get('mix')) ?? plain.mix,
+    recipe: keys.get('recipe')?.slice(0, LONGEST_RECIPE) ?? plain.recipe,
+    renormalise: keys.get('nan') === 'renormalise',
+    stretch: parseStretch(keys.get('stretch') ?? '') ? (keys.get('stretch') ?? '') : plain.stretch,
+    hue: flag(keys, 'hue', false),
+    saturation: within(number(keys, 'saturation'), 0, 5, plain.saturation),
     brightness: within(number(keys, 'brightness'), -100, 100, plain.brightness),
     contrast: within(number(keys, 'contrast'), 0, 1000, plain.contrast),
     gamma: within(number(keys, 'gamma'), 0.2, 5, plain.gamma),

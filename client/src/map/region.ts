@@ -10,7 +10,12 @@ export function isSeenIn(region: Region, { level, row, column }: TileIndex, tile
 }
 
 /** Whether any of the planes is shown. */
-export function isShownBy({ planes: [first, last] }: Region, { mix, channel = 0 }: Rendering): boolean {
+export function isShownBy(
+  { planes: [first, last] }: Region,
+  { mix, recipe, channel = 0 }: Rendering,
+): boolean {
+  // Which channels a recipe takes, the server knows.
+  if (recipe) return true
   const channels = mix ? mix.map((key) => key.channel) : [channel]
   return channels.some((one) => one >= first && one < last)
 }

@@ -4,6 +4,8 @@ import type { Rendering } from '../api/urls'
 import type { Cube } from '../api/wire'
 import { mixCuts, monoCuts } from './cuts'
 import { weightsOf } from './mix'
+import { elementsOf, isCollapse } from './recipes'
+import { LINEAR } from './stretch'
 import type { Style } from './style'
 
 /** Null while the cuts are not known yet. */
@@ -13,10 +15,21 @@ export function renderingOf(style: Style, cube: Cube): Rendering | null {
     brightness: style.brightness,
     contrast: style.contrast,
     gamma: style.gamma,
+    ...(style.stretch === LINEAR ? {} : { stretch: style.stretch }),
     invert: style.invert,
     quality: style.quality,
     lossless: style.lossless,
     fingerprint: cube.fingerprint,
+  }
+  const colour = {
+    ...(style.saturation === 1 ? {} : { saturation: style.saturation }),
+    ...(style.hue ? { hue: true } : {}),
+    ...(style.renormalise ? { nan: 'renormalise' as const } : {}),
+  }
+  if (style.mode === 'color' && style.recipe) {
+    const recipe = elementsOf(style.recipe)
+    if (isCollapse(style.recipe)) return { ...common, recipe, colormap: style.colormap }
+    return { ...common, ...colour, recipe }
   }
   if (style.mode === 'color' && style.mix.length > 0) {
     const mix = style.mix.map((entry) => ({
@@ -24,7 +37,7 @@ export function renderingOf(style: Style, cube: Cube): Rendering | null {
       weights: weightsOf(entry.color),
       cuts: mixCuts(entry, cube),
     }))
-    return { ...common, mix }
+    return { ...common, ...colour, mix }
   }
   const cuts = monoCuts(style, cube)
   return cuts && { ...common, channel: style.channel, cuts, colormap: style.colormap }

@@ -2,6 +2,8 @@
 
 import type { Cube, Cuts } from '../api/wire'
 import { automaticMix } from './mix'
+import { isCollapse, NO_RECIPE } from './recipes'
+import { LINEAR } from './stretch'
 
 export type Mode = 'mono' | 'color'
 
@@ -31,6 +33,8 @@ export interface Adjustment {
   readonly brightness: number
   readonly contrast: number
   readonly gamma: number
+  /** Of composites: 0 is grey, 1 as it is. */
+  readonly saturation: number
   readonly invert: boolean
 }
 
@@ -45,6 +49,14 @@ export interface Style extends Adjustment {
   /** Pairs of single channels, where they are known and not the default. */
   readonly own: Readonly<Record<number, Cuts>>
   readonly mix: readonly MixEntry[]
+  /** A recipe in place of `mix`; empty without one. */
+  readonly recipe: string
+  /** Where channels have no value, the others count for more. */
+  readonly renormalise: boolean
+  /** As the server writes it: `linear`, `log:1000`, … */
+  readonly stretch: string
+  /** Composites are stretched as a whole, so that no colour changes its hue. */
+  readonly hue: boolean
   readonly colormap: string
   readonly quality: number
   readonly lossless: boolean
@@ -65,6 +77,11 @@ export function defaultStyle(cube: Cube): Style {
     pinned: null,
     own: {},
     mix: automaticMix(cube),
+    recipe: NO_RECIPE,
+    renormalise: false,
+    stretch: LINEAR,
+    hue: false,
+    saturation: 1,
     brightness,
     contrast,
     gamma,
@@ -77,6 +94,9 @@ export function defaultStyle(cube: Cube): Style {
 
 export const clampChannel = (cube: Cube, channel: number): number =>
   Math.min(cube.channels.length - 1, Math.max(0, Math.round(Number.isFinite(channel) ? channel : 0)))
+
+/** Whether the picture is a composite in colour, and not one plane through a colormap. */
+export const isComposite = (style: Style): boolean => style.mode === 'color' && !isCollapse(style.recipe)
 
 /** What links and callers may hand us, made to fit the cube. */
 export function fitStyle(style: Style, cube: Cube): Style {

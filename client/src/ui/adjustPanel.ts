@@ -1,10 +1,12 @@
-// Contrast, brightness, gamma, and how tiles are packed.
+// Contrast, brightness, gamma, stretch, saturation, and how tiles are packed.
 
-import type { Adjustment } from '../style/style'
+import { LINEAR } from '../style/stretch'
+import { type Adjustment, isComposite } from '../style/style'
 import type { Session } from '../viewer/session'
-import { iconButton, type Part, section } from './controls'
+import { iconButton, type Part, section, toggle } from './controls'
 import { h, setField } from './dom'
 import { type SliderOptions, slider } from './slider'
+import { stretchField } from './stretchField'
 
 type Key = Exclude<keyof Adjustment, 'invert'>
 
@@ -12,6 +14,7 @@ const SLIDERS: readonly (Omit<SliderOptions, 'changed'> & { id: Key })[] = [
   { id: 'contrast', label: 'Contrast', min: 0, max: 5, step: 0.05, limits: [0, 1000] },
   { id: 'brightness', label: 'Brightness', min: -100, max: 100, step: 1 },
   { id: 'gamma', label: 'Gamma', min: 0.2, max: 5, step: 0.05 },
+  { id: 'saturation', label: 'Saturation', min: 0, max: 3, step: 0.05, limits: [0, 5] },
 ]
 
 const LOSSLESS = 'png'
@@ -41,20 +44,36 @@ export function adjustPanel(session: Session): Part {
   )
   const reset = iconButton(
     'reset',
-    'Reset contrast, brightness and gamma',
+    'Reset the adjustments',
     () => {
       const { contrast, brightness, gamma } = cube.defaults
-      session.change({ contrast, brightness, gamma })
+      session.change({ contrast, brightness, gamma, saturation: 1, stretch: LINEAR, hue: false })
     },
     'adjust-reset',
   )
+  const stretch = stretchField(session)
+  const hue = toggle('keep-hue', 'Keep hues while stretching', (on) => session.change({ hue: on }))
   const render = (): void => {
     const { style } = store.get()
-    for (const { key, control } of sliders) control.set(style[key])
+    for (const { key, control } of sliders) {
+      control.set(style[key])
+      control.element.hidden = key === 'saturation' && !isComposite(style)
+    }
+    hue.set(style.hue)
+    hue.element.hidden = !isComposite(style)
     setField(quality, style.lossless ? LOSSLESS : String(style.quality))
   }
   store.subscribe(render)
   render()
   const tiles = h('label', { class: 'vd-field' }, h('span', {}, 'Tiles'), quality)
-  return { element: section('Adjust', [reset], ...sliders.map(({ control }) => control.element), tiles) }
+  return {
+    element: section(
+      'Adjust',
+      [reset],
+      stretch.element,
+      hue.element,
+      ...sliders.map(({ control }) => control.element),
+      tiles,
+    ),
+  }
 }

@@ -1,8 +1,10 @@
 // Colours of the single channel, and of the whole picture upside down.
 
+import { isComposite } from '../style/style'
 import type { Session } from '../viewer/session'
-import { type Part, section, toggle } from './controls'
+import { type Part, section, textButton, toggle } from './controls'
 import { h, setField } from './dom'
+import { gallery } from './gallery'
 
 /** What astronomers reach for first, VisiOmatic's own four among them. */
 const USUAL = [
@@ -41,13 +43,23 @@ export function colormapPanel(session: Session, all: readonly string[]): Part {
     h('optgroup', { label: 'Usual' }, ...options(usual)),
     ...(others.length > 0 ? [h('optgroup', { label: 'More' }, ...options(others))] : []),
   )
-  const field = h('label', { class: 'vd-field' }, h('span', {}, 'Map'), select)
+  const maps = gallery(all, session.client.strips(), (colormap) => session.change({ colormap }))
+  const browse = textButton('All maps', () => maps.open(), 'colormap-gallery')
+  const field = h(
+    'div',
+    { class: 'vd-field vd-map-field' },
+    h('label', { for: 'colormap' }, 'Map'),
+    select,
+    browse,
+    maps.element,
+  )
+  browse.hidden = all.length === 0
   const invert = toggle('invert', 'Invert', (on) => session.change({ invert: on }))
   const render = (): void => {
     const now = session.store.get().style
     setField(select, now.colormap)
     invert.set(now.invert)
-    field.hidden = now.mode !== 'mono'
+    field.hidden = isComposite(now)
   }
   session.store.subscribe(render)
   render()

@@ -3,6 +3,7 @@
 import { formatNumber } from '../core/format'
 import { formatUnit } from '../core/units'
 import { areCuts, monoCuts, withManualCuts, withShared } from '../style/cuts'
+import { NO_RECIPE } from '../style/recipes'
 import { METHOD_NAMES, METHODS, type Method, type MixEntry } from '../style/style'
 import type { Cutting } from '../viewer/cutting'
 import type { Session } from '../viewer/session'
@@ -54,6 +55,8 @@ export function cutsPanel(session: Session, cutting: Cutting): Part {
   const render = (): void => {
     const { style } = store.get()
     const mono = style.mode === 'mono'
+    // A recipe takes the default cuts of its channels.
+    element.hidden = !mono && style.recipe !== NO_RECIPE
     const cuts = monoCuts(style, cube)
     fields.hidden = !mono
     shared.element.hidden = !mono || cube.channels.length < 2
@@ -64,9 +67,10 @@ export function cutsPanel(session: Session, cutting: Cutting): Part {
     setField(low, formatNumber(cuts[0]))
     setField(high, formatNumber(cuts[1]))
   }
-  store.subscribe(render)
-  render()
   const unit = h('span', { class: 'vd-unit', title: cube.unit }, formatUnit(cube.unit))
   const reset = iconButton('reset', 'Reset the cuts', () => cutting.reset(), 'cut-reset')
-  return { element: section('Cuts', [unit, reset], methodField, fields, shared.element) }
+  const element = section('Cuts', [unit, reset], methodField, fields, shared.element)
+  store.subscribe(render)
+  render()
+  return { element }
 }

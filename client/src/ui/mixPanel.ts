@@ -1,11 +1,13 @@
 // The channels of a colour composite.
 
 import { addChannel, automaticMix } from '../style/mix'
+import { NO_RECIPE } from '../style/recipes'
 import type { MixEntry } from '../style/style'
 import type { Session } from '../viewer/session'
 import { iconButton, type Part, section, textButton } from './controls'
 import { h } from './dom'
 import { type MixRow, mixRow } from './mixRow'
+import { recipeField } from './recipeField'
 
 export function mixPanel(session: Session): Part {
   const { store } = session
@@ -36,14 +38,16 @@ export function mixPanel(session: Session): Part {
   const reset = iconButton(
     'reset',
     'Automatic channels and colours',
-    () => session.change({ mix: automaticMix(cube) }),
+    () => session.change({ mix: automaticMix(cube), recipe: NO_RECIPE }),
     'mix-reset',
   )
-  const element = section('Composite', [reset], list, add)
+  const element = section('Composite', [reset], recipeField(session).element, list, add)
 
   const render = (): void => {
     const { style } = store.get()
     element.hidden = style.mode !== 'color'
+    list.hidden = style.recipe !== NO_RECIPE
+    add.hidden = list.hidden
     // Rows are bound to their place: a new number of rows means new rows, anything else is shown in them.
     if (rows.length !== style.mix.length) {
       rows = style.mix.map(makeRow)

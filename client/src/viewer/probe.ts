@@ -48,7 +48,8 @@ export function createProbe(session: Session, show: (reading: Reading | null) =>
 
   const latest = createLatest(async (pixel: Point, signal: AbortSignal) => {
     const { style } = session.store.get()
-    const channels = style.mode === 'color' ? style.mix.map((entry) => entry.channel) : [style.channel]
+    const channels =
+      style.mode === 'color' && !style.recipe ? style.mix.map((entry) => entry.channel) : [style.channel]
     const answer = await session.client.values(session.ref(), pixel.x, pixel.y, channels, signal)
     // A failed reading is not worth a message; the badge tells when the server is away.
     if (answer.ok && !signal.aborted) show({ pixel, sky: skyAt(pixel), values: answer.value })

@@ -40,6 +40,8 @@ describe('hash', () => {
         ],
       },
       { mode: 'color', mix: [] },
+      { mode: 'color', recipe: 'range:656-660nm:red; pca', renormalise: true, saturation: 1.5, hue: true },
+      { stretch: 'log:500', gamma: 1 },
     ]
     for (const change of styles) expect(roundTrip({ ...plain, ...change })).toEqual({ ...plain, ...change })
   })
