@@ -1,7 +1,8 @@
 """Levels, tiles and bricks: pure geometry, the loader that fills a brick from a reader, and bounded samples."""
 
-from visiomatic_dask.pyramid.bricks import BrickGrid, BrickLimits, mix_bricks, plane_bricks
-from visiomatic_dask.pyramid.chunked_bricks import bricks_of, mix_bricks_of, mix_groups
+from visiomatic_dask.pyramid.bricks import MIX_READ, BrickGrid, BrickLimits, mix_bricks, plane_bricks
+from visiomatic_dask.pyramid.channel_stream import channel_groups, channel_strips, groups_cost, native_pixels
+from visiomatic_dask.pyramid.chunked_bricks import bricks_of, mix_bricks_of
 from visiomatic_dask.pyramid.levels import level_count, level_size
 from visiomatic_dask.pyramid.loading import load_block
 from visiomatic_dask.pyramid.preview import load_preview_block, load_preview_box
@@ -10,13 +11,17 @@ from visiomatic_dask.pyramid.storage import Storage, cuts, plane_windows
 from visiomatic_dask.pyramid.tiles import Box, TileGrid
 
 __all__ = [
+    "MIX_READ",
     "Box",
     "BrickGrid",
     "BrickLimits",
     "Storage",
     "TileGrid",
     "bricks_of",
+    "channel_groups",
+    "channel_strips",
     "cuts",
+    "groups_cost",
     "level_count",
     "level_size",
     "load_block",
@@ -24,7 +29,7 @@ __all__ = [
     "load_preview_box",
     "mix_bricks",
     "mix_bricks_of",
-    "mix_groups",
+    "native_pixels",
     "plane_bricks",
     "plane_windows",
     "sample_layer",

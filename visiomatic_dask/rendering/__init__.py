@@ -16,7 +16,7 @@ from visiomatic_dask.rendering.cuts import (
 )
 from visiomatic_dask.rendering.encoding import encode
 from visiomatic_dask.rendering.look import MEDIA_TYPES, ImageFormat, Look
-from visiomatic_dask.rendering.mixing import add_channel
+from visiomatic_dask.rendering.mixing import MixSums, add_channel, add_partial, add_weights, finish_mix
 from visiomatic_dask.rendering.render import LookTables, TableCache, render_mix, render_plane
 from visiomatic_dask.rendering.style import Style
 
@@ -32,15 +32,19 @@ __all__ = [
     "Look",
     "LookTables",
     "Mix",
+    "MixSums",
     "Mono",
     "NaNPolicy",
     "Style",
     "TableCache",
     "add_channel",
+    "add_partial",
+    "add_weights",
     "background",
     "check_colormap",
     "colormap_names",
     "encode",
+    "finish_mix",
     "interpolate_backgrounds",
     "known_backgrounds",
     "known_range_cut",
