@@ -103,7 +103,9 @@ class TileHandler(LayerHandler):
         opened, layer = await self.open(name, arguments)
         fingerprinted = self.check_version(opened.cube.fingerprint)
         services, image_format = self.services, _FORMATS[suffix]
-        style = await resource_style(arguments, opened, layer, services.settings, image_format)
+        style = await resource_style(
+            arguments, opened, layer, services.settings, image_format, services.renderer.measure
+        )
         request = TileRequest(layer, int(level), int(row), int(column), style)
         services.renderer.planner.tiles(layer).box(request.level, request.row, request.column)
         delivery = Delivery(image_format, fingerprinted, previews=True)

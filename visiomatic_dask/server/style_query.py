@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from visiomatic_dask.config import Settings
 from visiomatic_dask.cube import Layer
+from visiomatic_dask.engine.measurer import Measurer
 from visiomatic_dask.rendering import Style
 from visiomatic_dask.rendering.look import ImageFormat
 from visiomatic_dask.server.arguments import Arguments
@@ -19,14 +20,21 @@ STYLE_KEYS = (*CONTENT_KEYS, *LOOK_KEYS)
 
 
 async def resource_style(
-    arguments: Arguments, opened: OpenedCube, layer: Layer, settings: Settings, image_format: ImageFormat
+    arguments: Arguments,
+    opened: OpenedCube,
+    layer: Layer,
+    settings: Settings,
+    image_format: ImageFormat,
+    measurer: Measurer,
 ) -> Style:
     """Find the style that the keys of the resource API ask for."""
-    content = await resource_content(arguments, opened, layer)
+    content = await resource_content(arguments, opened, layer, measurer)
     return Style(content, resource_look(arguments, content, settings, image_format))
 
 
-async def api_style(arguments: Arguments, opened: OpenedCube, layer: Layer, settings: Settings) -> Style:
+async def api_style(
+    arguments: Arguments, opened: OpenedCube, layer: Layer, settings: Settings, measurer: Measurer
+) -> Style:
     """Find the style that the keys of VisiOmatic's API ask for."""
-    content = await api_content(arguments, opened, layer)
+    content = await api_content(arguments, opened, layer, measurer)
     return Style(content, api_look(arguments, content, settings))
