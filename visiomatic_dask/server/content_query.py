@@ -114,6 +114,18 @@ def _ask_api(arguments: Arguments, layer: Layer) -> Asked:
     return Asked(Weighted(chosen.astype(np.int64), weights[chosen]), None, cuts)
 
 
+def preliminary_content(asked: Asked) -> Content:
+    """Make the content with cuts that stand in for those that are not known: of its kind, and nothing more."""
+    shown = asked.shown
+    if isinstance(shown, int):
+        return Mono(shown, Cut(0, 1))
+    if isinstance(shown, Collapsed):
+        return Collapse(shown.first, shown.last, shown.method, Cut(0, 1))
+    channels = [int(channel) for channel in shown.channels]
+    weights = shown.weights if isinstance(shown, Weighted) else np.ones((len(channels), 3))
+    return Mix(channels, np.tile([0.0, 1.0], (len(channels), 1)), weights, asked.nan)
+
+
 async def _content(asked: Asked, opened: OpenedCube, layer: Layer, measurer: Measurer) -> Content:
     shown = asked.shown
     if isinstance(shown, int):

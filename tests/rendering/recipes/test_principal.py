@@ -79,6 +79,6 @@ def test_nothing_to_see_is_no_error(pixels: NDArray[np.float64]) -> None:
 def test_fewer_components_than_colours() -> None:
     line = np.outer(np.arange(100.0), [1.0, 2.0, 2.0, 0.0])
     found = PrincipalComponents.of(line)
-    np.testing.assert_allclose(found.components, [[1 / 3, 2 / 3, 2 / 3, 0], [0] * 4, [0] * 4], atol=1e-9)
+    np.testing.assert_allclose(found.components, [[1 / 3, 2 / 3, 2 / 3, 0.0], [0.0] * 4, [0.0] * 4], atol=1e-9)
     mix = component_mix((2, 4, 6, 8), found)
     assert (mix.weights[:, 1:] == 0).all()

@@ -210,5 +210,5 @@ def test_true_colour(coordinates_of: Any) -> None:
 
 @given(st.permutations(range(12)), st.floats(1, 30))
 def test_true_colour_does_not_depend_on_the_order(order: list[int], step: float) -> None:
-    wavelengths = 390 + step * np.arange(12)
-    np.testing.assert_allclose(cie_weights(wavelengths[order]), cie_weights(wavelengths)[order])
+    wavelengths, places = 390.0 + step * np.arange(12.0), np.array(order)
+    np.testing.assert_allclose(cie_weights(wavelengths[places]), cie_weights(wavelengths)[places])
