@@ -27,6 +27,7 @@ from visiomatic_dask.command_options import (
 from visiomatic_dask.config import load_settings
 from visiomatic_dask.demo import write_demo
 from visiomatic_dask.info import describe_cube, describe_formats, text_of_cube, text_of_formats
+from visiomatic_dask.preset_command import preset
 from visiomatic_dask.readers import open_cube
 from visiomatic_dask.server.front_ends import serve_from_several
 from visiomatic_dask.server.names import is_folder_cube
@@ -139,6 +140,7 @@ def info(file: str | None, as_json: bool, list_formats: bool) -> None:
 
 
 main.add_command(build)
+main.add_command(preset)
 
 
 @main.command()

@@ -39,6 +39,8 @@ class Settings:
         An absolute path.
     store : str or None
         An absolute path, or a URL.
+    presets : str
+        An absolute path.
     """
 
     tile_size: int
@@ -69,6 +71,7 @@ class Settings:
     store_mantissa: int
     exact_read: int
     preview_read: int
+    presets: str
     cors_origins: tuple[str, ...]
     remote_prefixes: tuple[str, ...]
     gamma: float
@@ -190,13 +193,22 @@ def _gamma(value: Any) -> float:
 
 
 def _folder(value: Any) -> str:
+    return _folder_or(value, "XDG_CACHE_HOME", "~/.cache", "visiomatic_dask")
+
+
+def _presets(value: Any) -> str:
+    return _folder_or(value, "XDG_CONFIG_HOME", "~/.config", "visiomatic_dask/presets")
+
+
+def _folder_or(value: Any, variable: str, home: str, below: str) -> str:
+    """Check a folder; null stands for one below a base folder of the XDG specification."""
     if value is None:
-        # The XDG base directory specification has relative paths ignored
-        base = os.environ.get("XDG_CACHE_HOME", "")
-        value = os.path.join(base if base.startswith("/") else "~/.cache", "visiomatic_dask")  # noqa: PTH118
+        # The specification has relative paths ignored
+        base = os.environ.get(variable, "")
+        value = os.path.join(base if base.startswith("/") else home, below)  # noqa: PTH118
     path = os.path.expanduser(value) if isinstance(value, str) else ""  # noqa: PTH111 - a text, not a path yet
     if not path.startswith("/") or "\0" in path:
-        raise ValueError("the absolute path of a folder, or null for one below ~/.cache")
+        raise ValueError(f"the absolute path of a folder, or null for one below {home}")
     return path
 
 
@@ -243,6 +255,7 @@ _CHECKS = {
     "store-mantissa": _integer(7, 23),
     "exact-read": _bytes,
     "preview-read": _bytes,
+    "presets": _presets,
     "cors-origins": _origins,
     "remote-prefixes": _prefixes,
     "gamma": _gamma,

@@ -9,11 +9,19 @@ from typing import Any
 
 from visiomatic_dask.config import Settings
 from visiomatic_dask.cube import Layer, Reader
-from visiomatic_dask.engine import tasks
+from visiomatic_dask.engine import spectra_tasks, tasks
 from visiomatic_dask.engine.spectral import SpectralCopies
 from visiomatic_dask.engine.task_runner import TaskRunner
 from visiomatic_dask.errors import CubeChanged, TooLarge, UnreadableCube
-from visiomatic_dask.rendering import Background, Cut, interpolate_backgrounds, known_backgrounds, known_range_cut
+from visiomatic_dask.rendering import (
+    Background,
+    CollapseMethod,
+    Cut,
+    interpolate_backgrounds,
+    known_backgrounds,
+    known_range_cut,
+)
+from visiomatic_dask.rendering.recipes import PrincipalComponents
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +67,30 @@ class Measurer:
         limit = self._settings.sample_limit
         key = _key("cuts", layer.reader, channel, method, limit)
         cut: Cut = await self._runner.run(tasks.sampled_cut, layer.reader, channel, method, limit, key=key)
+        return cut
+
+    async def principal_components(self, layer: Layer, channels: tuple[int, ...]) -> PrincipalComponents:
+        """Find the principal components of some channels from a bounded sample.
+
+        Raises
+        ------
+        TooLarge
+            If a chunk of each is more than ``visiomatic.read-limit``.
+        """
+        limits = self._settings.sample_limit, self._settings.read_limit
+        key = _key("pca", layer.reader, channels, *limits)
+        found: PrincipalComponents = await self._runner.run(
+            spectra_tasks.principal_components, layer.reader, channels, *limits, key=key
+        )
+        return found
+
+    async def collapsed_cut(self, layer: Layer, first: int, last: int, method: CollapseMethod) -> Cut:
+        """Find default cuts of channels (`last` is one past them) made one; `TooLarge` as of `principal_components`."""
+        limits = self._settings.sample_limit, self._settings.read_limit
+        key = _key("collapsed-cuts", layer.reader, first, last, method, *limits)
+        cut: Cut = await self._runner.run(
+            spectra_tasks.collapsed_cut, layer.reader, first, last, method, *limits, key=key
+        )
         return cut
 
     async def values(self, layer: Layer, channels: Sequence[int] | None, x: int, y: int) -> list[float]:

@@ -7,6 +7,7 @@ from visiomatic_dask.pyramid.levels import level_count, level_size
 from visiomatic_dask.pyramid.loading import load_block
 from visiomatic_dask.pyramid.preview import load_preview_block, load_preview_box
 from visiomatic_dask.pyramid.sampling import sample_layer, sample_plane
+from visiomatic_dask.pyramid.spectra_sample import sample_spectra
 from visiomatic_dask.pyramid.storage import Storage, cuts, plane_windows
 from visiomatic_dask.pyramid.tiles import Box, TileGrid
 
@@ -34,4 +35,5 @@ __all__ = [
     "plane_windows",
     "sample_layer",
     "sample_plane",
+    "sample_spectra",
 ]

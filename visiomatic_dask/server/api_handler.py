@@ -90,7 +90,7 @@ class APIHandler(BaseHandler):
         await self.send_region(await self.services.renderer.plan_region(request), _DELIVERY)
 
     async def _style(self, arguments: Arguments, opened: OpenedCube, layer: Layer) -> Style:
-        return await api_style(arguments, opened, layer, self.services.settings)
+        return await api_style(arguments, opened, layer, self.services.settings, self.services.renderer.measure)
 
     @staticmethod
     def _channels(arguments: Arguments) -> tuple[int, ...] | None:

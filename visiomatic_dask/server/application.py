@@ -20,6 +20,7 @@ from visiomatic_dask.server.cube_handlers import (
     ValuesHandler,
 )
 from visiomatic_dask.server.events_handler import LARGEST_MESSAGE, PING_INTERVAL, EventsHandler
+from visiomatic_dask.server.preset_handler import PresetsHandler
 from visiomatic_dask.server.responses import error_response
 
 _NUMBER = r"(\d{1,9})"
@@ -98,6 +99,7 @@ def make_application(services: Services) -> Application:
             (rf"/cubes/(.+)/tiles/{_NUMBER}/{_NUMBER}/{_NUMBER}\.([a-z]+)", TileHandler, common),
             (r"/cubes/(.+)/values", ValuesHandler, common),
             (r"/cubes/(.+)/cuts", CutsHandler, common),
+            (r"/cubes/(.+)/presets", PresetsHandler, common),
             (r"/cubes/(.+)/wcs", WCSHandler, common),
             (r"/cubes/(.+)/world", WorldHandler, common),
             (r"/cubes/(.+)/pixels", PixelsHandler, common),

@@ -27,6 +27,10 @@ class Arguments:
     def __contains__(self, name: str) -> bool:
         return name in self._values
 
+    def with_defaults(self, values: Mapping[str, Sequence[str]]) -> Arguments:
+        """Add values of names that are not there yet."""
+        return Arguments({**values, **self._values})
+
     def text(self, name: str) -> str | None:
         """Last value of a name, or None."""
         values = self._values.get(name)

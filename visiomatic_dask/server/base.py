@@ -8,6 +8,7 @@ import logging
 from collections.abc import Coroutine, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from tornado.web import HTTPError, RequestHandler
@@ -22,6 +23,7 @@ from visiomatic_dask.server.browse import Browser
 from visiomatic_dask.server.catalog import Catalog
 from visiomatic_dask.server.events import EventHub
 from visiomatic_dask.server.pictures import PictureDesk
+from visiomatic_dask.server.presets import PresetFolder
 from visiomatic_dask.server.responses import (
     Delivery,
     cache_headers,
@@ -71,6 +73,11 @@ class Services:
     events: EventHub
     settings: Settings
     version: str
+
+    @cached_property
+    def presets(self) -> PresetFolder:
+        """The presets of all cubes."""
+        return PresetFolder(self.settings.presets)
 
     async def tile(self, request: TileRequest, token: str, viewer: str) -> Picture:
         """Return a tile: one that is kept, one that is being made for somebody else, or a new one.

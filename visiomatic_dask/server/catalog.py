@@ -13,11 +13,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from visiomatic_dask.cube import Cube, Layer, SourceFile
 from visiomatic_dask.errors import BeingUnpacked, CubeNotFound, UnreadableCube
 from visiomatic_dask.readers import UnpackCache, open_cube
 from visiomatic_dask.readers.place import is_url
 from visiomatic_dask.rendering import Background
+from visiomatic_dask.server.content_cache import ContentCache
 from visiomatic_dask.server.names import DataRoots
 from visiomatic_dask.server.unpacking import Unpacking
 
@@ -44,8 +48,10 @@ class OpenedCube:
         self.address = address
         self.checked = time.monotonic()
         self.is_dropped = False
+        self.contents = ContentCache()
         self._source = source
         self._backgrounds: dict[str, asyncio.Task[list[Background]]] = {}
+        self._cut_pairs: dict[str, NDArray[np.float64]] = {}
         self._computed: dict[str, asyncio.Task[Any]] = {}
 
     @cached_property
@@ -61,6 +67,14 @@ class OpenedCube:
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
             task = self._backgrounds[layer.name] = asyncio.ensure_future(self._source(layer))
         return await asyncio.shield(task)
+
+    async def cut_pairs(self, layer: Layer) -> NDArray[np.float64]:
+        """Default cuts of every channel of a layer, (channels, 2): of thousands, those of a mix are found at once."""
+        pairs = self._cut_pairs.get(layer.name)
+        if pairs is None:
+            found = [one.cut for one in await self.backgrounds(layer)]
+            pairs = self._cut_pairs[layer.name] = np.array([(cut.low, cut.high) for cut in found])
+        return pairs
 
     async def computed(self, what: str, compute: Callable[[], Any]) -> Any:
         """Return what is computed in a thread, once for this version of the cube, however many ask."""

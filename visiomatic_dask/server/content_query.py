@@ -1,63 +1,162 @@
-"""Queries to contents: which channels are shown, at which cuts. Both web APIs are parsed here."""
+"""Queries to contents: which channels are shown, at which cuts. Both web APIs are parsed here.
+
+A query is understood first, which reads nothing, and then given the cuts it leaves to us, which may have to be sampled.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from visiomatic_dask.cube import Layer
+from visiomatic_dask.engine.measurer import Measurer
 from visiomatic_dask.errors import InvalidRequest
-from visiomatic_dask.rendering import Content, Cut, Mix, Mono
+from visiomatic_dask.rendering import Collapse, Content, Cut, Mix, Mono
 from visiomatic_dask.rendering.content import NAN_POLICIES, NaNPolicy
+from visiomatic_dask.rendering.recipes import (
+    ChannelCoordinates,
+    Collapsed,
+    Components,
+    Weighted,
+    component_mix,
+    parse_recipe,
+    resolve,
+)
 from visiomatic_dask.server.arguments import Arguments
 from visiomatic_dask.server.catalog import OpenedCube
 
 CONTENT_KEYS = ("channel", "cuts", "mix", "nan")
-
-Cuts = Mapping[int, tuple[float, ...]]
-Weights = Mapping[int, Sequence[float]]
+_API_KEYS = ("CHAN", "MINMAX", "MIX")
 
 
-async def resource_content(arguments: Arguments, opened: OpenedCube, layer: Layer) -> Content:
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """What a query asks for, before what it leaves to us is known.
+
+    Attributes
+    ----------
+    shown : int, Weighted, Components or Collapsed
+        A channel from 0, or what a recipe was resolved to.
+    cut : (float, float) or None
+        Cuts of everything that has none of its own.
+    cuts : mapping of int to (float, float)
+        Cuts by channel, from 0.
+    nan : {"lo", "renormalise"}
+        See `Mix`.
+    """
+
+    shown: int | Weighted | Components | Collapsed
+    cut: tuple[float, float] | None
+    cuts: Mapping[int, tuple[float, float]]
+    nan: NaNPolicy = "lo"
+
+
+async def resource_content(arguments: Arguments, opened: OpenedCube, layer: Layer, measurer: Measurer) -> Content:
     """Find what the keys of the resource API show (channels from 0)."""
+
+    async def find() -> Content:
+        return await _content(ask_resource(arguments, layer), opened, layer, measurer)
+
+    found: Content = await opened.contents.get(_key(arguments, layer, CONTENT_KEYS), layer.channels, find)
+    return found
+
+
+async def api_content(arguments: Arguments, opened: OpenedCube, layer: Layer, measurer: Measurer) -> Content:
+    """Find what the keys of VisiOmatic's API show (channels from 1)."""
+
+    async def find() -> Content:
+        return await _content(_ask_api(arguments, layer), opened, layer, measurer)
+
+    found: Content = await opened.contents.get(_key(arguments, layer, _API_KEYS), layer.channels, find)
+    return found
+
+
+def ask_resource(arguments: Arguments, layer: Layer) -> Asked:
+    """Understand the keys of the resource API, without reading any pixels."""
     last = layer.channels - 1
     if "mix" in arguments and "channel" in arguments:
         raise InvalidRequest("channel and mix exclude each other: channel shows one, mix several", "channel")
     channel = arguments.integer("channel", 0, 0, last)
-    weights = arguments.channel_numbers("mix", 3, 0, last, "c:r,g,b: a channel and its weights")
-    text = arguments.text("cuts")
-    if not weights and text is not None and ":" not in text:
-        arguments = Arguments({"cuts": [f"{channel}:{text}"]})
-    cuts = _cuts(arguments, "cuts", 0, last, "lo,hi or c:lo,hi: the cuts of a channel")
-    if weights:
-        return await _mix(weights, cuts, opened, layer, _nan_policy(arguments))
-    return await _mono(channel, cuts, opened, layer)
+    general, own = None, []
+    for text in arguments.texts("cuts"):
+        if ":" in text:
+            own.append(text)
+        else:
+            general = text
+    meaning = "lo,hi or c:lo,hi: the cuts of a channel"
+    cuts = _cuts(Arguments({"cuts": own}), "cuts", 0, last, meaning)
+    cut = None if general is None else _cuts(Arguments({"cuts": [f"0:{general}"]}), "cuts", 0, last, meaning)[0]
+    if "mix" not in arguments:
+        return Asked(channel, cut, cuts)
+    nan = _nan_policy(arguments)
+    shown = resolve(parse_recipe(arguments.texts("mix")), ChannelCoordinates.of(layer))
+    if isinstance(shown, Components) and (cut is not None or cuts):
+        raise InvalidRequest("cuts and a mix of pca exclude each other: scores have cuts of their own", "cuts")
+    if isinstance(shown, Collapsed) and cuts:
+        raise InvalidRequest.value("cuts", own[-1], "lo,hi: the cuts of channels made one")
+    return Asked(shown, cut, cuts, nan)
 
 
-async def api_content(arguments: Arguments, opened: OpenedCube, layer: Layer) -> Content:
-    """Find what the keys of VisiOmatic's API show (channels from 1)."""
+def _ask_api(arguments: Arguments, layer: Layer) -> Asked:
     count = layer.channels
     channels = arguments.integers("CHAN", 1, count)
     found = _cuts(arguments, "MINMAX", 1, count, "c:lo,hi: the cuts of a channel")
     cuts = {channel - 1: cut for channel, cut in found.items()}
     if channels:
-        return await _mono(channels[0] - 1, cuts, opened, layer)
+        return Asked(channels[0] - 1, None, cuts)
     mix = arguments.channel_numbers("MIX", 3, 1, count, "c:r,g,b: a channel and its weights")
-    return await _mix(dict(enumerate(_interpolated(mix, count))), cuts, opened, layer, "lo")
+    weights = _interpolated(mix, count)
+    used = np.flatnonzero(weights.any(axis=1))
+    chosen = used if used.size else np.zeros(1, np.intp)
+    return Asked(Weighted(chosen.astype(np.int64), weights[chosen]), None, cuts)
 
 
-async def _mono(channel: int, cuts: Cuts, opened: OpenedCube, layer: Layer) -> Mono:
-    given = cuts.get(channel)
-    return Mono(channel, (await opened.backgrounds(layer))[channel].cut if given is None else Cut(*given))
+def preliminary_content(asked: Asked) -> Content:
+    """Make the content with cuts that stand in for those that are not known: of its kind, and nothing more."""
+    shown = asked.shown
+    if isinstance(shown, int):
+        return Mono(shown, Cut(0, 1))
+    if isinstance(shown, Collapsed):
+        return Collapse(shown.first, shown.last, shown.method, Cut(0, 1))
+    channels = [int(channel) for channel in shown.channels]
+    weights = shown.weights if isinstance(shown, Weighted) else np.ones((len(channels), 3))
+    return Mix(channels, np.tile([0.0, 1.0], (len(channels), 1)), weights, asked.nan)
 
 
-async def _mix(weights: Weights, cuts: Cuts, opened: OpenedCube, layer: Layer, nan: NaNPolicy) -> Mix:
-    # A weight of zero changes nothing but the cost; one channel has to stay.
-    channels = [c for c in sorted(weights) if any(weights[c])] or [min(weights)]
-    default = None if all(c in cuts for c in channels) else await opened.backgrounds(layer)
-    pairs = [cuts[c] if c in cuts or default is None else (default[c].cut.low, default[c].cut.high) for c in channels]
-    return Mix(channels, pairs, [weights[c] for c in channels], nan)
+async def _content(asked: Asked, opened: OpenedCube, layer: Layer, measurer: Measurer) -> Content:
+    shown = asked.shown
+    if isinstance(shown, int):
+        given = asked.cuts.get(shown, asked.cut)
+        return Mono(shown, (await opened.backgrounds(layer))[shown].cut if given is None else Cut(*given))
+    if isinstance(shown, Collapsed):
+        first, last, method = shown.first, shown.last, shown.method
+        cut = await measurer.collapsed_cut(layer, first, last, method) if asked.cut is None else Cut(*asked.cut)
+        return Collapse(first, last, method, cut)
+    if isinstance(shown, Components):
+        components = await opened.contents.get(
+            (layer.name, "components", shown.channels),
+            len(shown.channels),
+            lambda: measurer.principal_components(layer, shown.channels),
+        )
+        return component_mix(shown.channels, components, asked.nan)
+    channels: list[int] = shown.channels.tolist()
+    if asked.cut is not None:
+        cuts = np.tile(np.array(asked.cut), (len(channels), 1))
+    elif len(asked.cuts) >= len(channels) and all(channel in asked.cuts for channel in channels):
+        cuts = np.empty((len(channels), 2))
+    else:
+        cuts = (await opened.cut_pairs(layer))[shown.channels]
+    for row, channel in enumerate(channels) if asked.cuts else ():
+        if channel in asked.cuts:
+            cuts[row] = asked.cuts[channel]
+    return Mix(channels, cuts, shown.weights, asked.nan)
+
+
+def _key(arguments: Arguments, layer: Layer, names: tuple[str, ...]) -> tuple[object, ...]:
+    return (layer.name, *((name, *arguments.texts(name)) for name in names if name in arguments))
 
 
 def _nan_policy(arguments: Arguments) -> NaNPolicy:
@@ -68,19 +167,19 @@ def _nan_policy(arguments: Arguments) -> NaNPolicy:
     raise InvalidRequest.value("nan", given, ", ".join(NAN_POLICIES))
 
 
-def _cuts(arguments: Arguments, name: str, first: int, last: int, meaning: str) -> Cuts:
-    found = arguments.channel_numbers(name, 2, first, last, meaning)
-    for channel, (low, high) in found.items():
+def _cuts(arguments: Arguments, name: str, first: int, last: int, meaning: str) -> dict[int, tuple[float, float]]:
+    found = {}
+    for channel, (low, high) in arguments.channel_numbers(name, 2, first, last, meaning).items():
         if low == high:
             raise InvalidRequest.value(name, f"{channel}:{low:g},{high:g}", "two finite numbers that differ")
+        found[channel] = low, high
     return found
 
 
-def _interpolated(mix: dict[int, tuple[float, ...]], count: int) -> list[list[float]]:
+def _interpolated(mix: dict[int, tuple[float, ...]], count: int) -> NDArray[np.float64]:
     """Spread the given rows over all channels, as VisiOmatic does; without any, every channel has weight 1."""
     if not mix:
-        return [[1.0, 1.0, 1.0]] * count
+        return np.ones((count, 3))
     given = sorted(mix)
-    columns = [np.interp(np.arange(1, count + 1), given, [mix[c][k] for c in given]) * (3 / count) for k in range(3)]
-    rows: list[list[float]] = np.transpose(columns).tolist()
-    return rows
+    rows, numbers = np.array([mix[c] for c in given]), np.arange(1, count + 1)
+    return np.column_stack([np.interp(numbers, given, column) * (3 / count) for column in rows.T])

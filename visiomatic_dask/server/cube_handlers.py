@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine.requests import TileRequest
 from visiomatic_dask.errors import InvalidRequest
-from visiomatic_dask.rendering import colormap_names
+from visiomatic_dask.rendering import Style, colormap_names
 from visiomatic_dask.rendering.look import ImageFormat
 from visiomatic_dask.server import describe
 from visiomatic_dask.server.arguments import Arguments
@@ -70,6 +71,22 @@ class LayerHandler(BaseHandler):
         self.services.renderer.opened(layer)
         return opened, layer
 
+    def preset_watch(self, arguments: Arguments, opened: OpenedCube) -> Callable[[], bool] | None:
+        """Tell what finds out whether a preset that is asked for is still what it is now; None without one."""
+        if "preset" not in arguments:
+            return None
+        presets, stamp = self.services.presets, self.services.presets.stamp(opened.address)
+        return lambda: presets.stamp(opened.address) == stamp
+
+
+    async def style(
+        self, arguments: Arguments, opened: OpenedCube, layer: Layer, image_format: ImageFormat = "png"
+    ) -> Style:
+        """Find the style that the rendering keys ask for."""
+        services = self.services
+        measurer, presets = services.renderer.measure, services.presets
+        return await resource_style(arguments, opened, layer, services.settings, image_format, measurer, presets)
+
 
 class CubeHandler(LayerHandler):
     """``/cubes/{name}``."""
@@ -103,11 +120,12 @@ class TileHandler(LayerHandler):
         opened, layer = await self.open(name, arguments)
         fingerprinted = self.check_version(opened.cube.fingerprint)
         services, image_format = self.services, _FORMATS[suffix]
-        style = await resource_style(arguments, opened, layer, services.settings, image_format)
+        is_current = self.preset_watch(arguments, opened)
+        style = await self.style(arguments, opened, layer, image_format)
         request = TileRequest(layer, int(level), int(row), int(column), style)
         services.renderer.planner.tiles(layer).box(request.level, request.row, request.column)
         delivery = Delivery(image_format, fingerprinted, previews=True)
-        services.styles.put(self.request.uri or "", KnownStyle(opened.cube, layer, style, delivery))
+        services.styles.put(self.request.uri or "", KnownStyle(opened.cube, layer, style, delivery, is_current))
         await self.send_tile(request, delivery)
 
 

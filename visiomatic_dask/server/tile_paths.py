@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote, unquote_plus
 
@@ -63,12 +64,19 @@ class TilePath:
 
 @dataclass(frozen=True, slots=True)
 class KnownStyle:
-    """What the rest of a path was found to mean, for one version of a cube."""
+    """What the rest of a path was found to mean, for one version of a cube.
+
+    Attributes
+    ----------
+    is_current : callable or None
+        Whether it still means that, where that may change though the cube does not: its preset is another.
+    """
 
     cube: Cube
     layer: Layer
     style: Style
     delivery: Delivery
+    is_current: Callable[[], bool] | None = None
 
 
 class StyleCache:
@@ -83,7 +91,7 @@ class StyleCache:
     def get(self, path: TilePath, cube: Cube) -> KnownStyle | None:
         """Return what is known of a path, for this very version of its cube."""
         known = self._known.get(path.rest)
-        if known is None or known.cube is not cube:
+        if known is None or known.cube is not cube or not (known.is_current is None or known.is_current()):
             return None
         self._known.move_to_end(path.rest)
         return known

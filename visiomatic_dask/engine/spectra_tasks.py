@@ -1,0 +1,42 @@
+"""Tasks on samples of spectra: principal components, and cuts of channels made one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visiomatic_dask.cube import Reader
+from visiomatic_dask.pyramid import sample_spectra
+from visiomatic_dask.rendering import CollapseMethod, Cut, sample_cut
+from visiomatic_dask.rendering.recipes import PrincipalComponents
+
+
+def principal_components(
+    reader: Reader, channels: Sequence[int], sample_limit: int, read_limit: int
+) -> PrincipalComponents:
+    """Find the principal components of channels from a bounded sample; see `PrincipalComponents.of`."""
+    return PrincipalComponents.of(sample_spectra(reader, channels, sample_limit, read_limit))
+
+
+def collapsed_cut(
+    reader: Reader, first: int, last: int, method: CollapseMethod, sample_limit: int, read_limit: int
+) -> Cut:
+    """Find default cuts of a range of channels made one, from a bounded sample."""
+    sample = sample_spectra(reader, range(first, last), sample_limit, read_limit)
+    return sample_cut(_collapsed(sample, method), "mad")
+
+
+def _collapsed(sample: NDArray[np.float32], method: CollapseMethod) -> NDArray[np.float32]:
+    """Make one value of each spectrum, over its finite ones; NaN where there are none."""
+    finite = np.isfinite(sample)
+    if method in ("max", "min"):
+        values = np.where(finite, sample, np.float32(np.nan))
+        return np.fmax.reduce(values, axis=1) if method == "max" else np.fmin.reduce(values, axis=1)
+    counts = finite.sum(axis=1)
+    sums = np.where(finite, sample, np.float32(0)).sum(axis=1, dtype=np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        sums[counts == 0] = np.nan
+        found = sums / np.maximum(counts, 1) if method == "mean" else sums
+        return found.astype(np.float32)
