@@ -5,7 +5,7 @@ from visiomatic_dask.pyramid.chunked_bricks import bricks_of, mix_bricks_of, mix
 from visiomatic_dask.pyramid.levels import level_count, level_size
 from visiomatic_dask.pyramid.loading import load_block
 from visiomatic_dask.pyramid.preview import load_preview_block, load_preview_box
-from visiomatic_dask.pyramid.sampling import sample_layer, sample_plane
+from visiomatic_dask.pyramid.sampling import sample_layer, sample_plane, sampled_channels
 from visiomatic_dask.pyramid.storage import Storage, cuts, plane_windows
 from visiomatic_dask.pyramid.tiles import Box, TileGrid
 
@@ -29,4 +29,5 @@ __all__ = [
     "plane_windows",
     "sample_layer",
     "sample_plane",
+    "sampled_channels",
 ]

@@ -9,12 +9,17 @@ from visiomatic_dask.rendering.content import Collapse, CollapseMethod, Content,
 from visiomatic_dask.rendering.cuts import (
     Background,
     background,
+    histogram_cut,
     interpolate_backgrounds,
     known_backgrounds,
+    known_cube_cut,
     known_range_cut,
+    method_shares,
     sample_cut,
 )
 from visiomatic_dask.rendering.encoding import encode
+from visiomatic_dask.rendering.equalisation import equalisation
+from visiomatic_dask.rendering.histogram import Histogram
 from visiomatic_dask.rendering.look import MEDIA_TYPES, ImageFormat, Look
 from visiomatic_dask.rendering.mixing import add_channel
 from visiomatic_dask.rendering.render import LookTables, TableCache, render_mix, render_plane
@@ -28,6 +33,7 @@ __all__ = [
     "CollapseMethod",
     "Content",
     "Cut",
+    "Histogram",
     "ImageFormat",
     "Look",
     "LookTables",
@@ -41,9 +47,13 @@ __all__ = [
     "check_colormap",
     "colormap_names",
     "encode",
+    "equalisation",
+    "histogram_cut",
     "interpolate_backgrounds",
     "known_backgrounds",
+    "known_cube_cut",
     "known_range_cut",
+    "method_shares",
     "render_mix",
     "render_plane",
     "sample_cut",

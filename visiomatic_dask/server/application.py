@@ -15,10 +15,10 @@ from visiomatic_dask.server.cube_handlers import (
     ColormapsHandler,
     CubeHandler,
     CubesHandler,
-    CutsHandler,
     TileHandler,
     ValuesHandler,
 )
+from visiomatic_dask.server.distribution_handlers import CutsHandler, HistogramHandler
 from visiomatic_dask.server.events_handler import LARGEST_MESSAGE, PING_INTERVAL, EventsHandler
 from visiomatic_dask.server.responses import error_response
 
@@ -98,6 +98,7 @@ def make_application(services: Services) -> Application:
             (rf"/cubes/(.+)/tiles/{_NUMBER}/{_NUMBER}/{_NUMBER}\.([a-z]+)", TileHandler, common),
             (r"/cubes/(.+)/values", ValuesHandler, common),
             (r"/cubes/(.+)/cuts", CutsHandler, common),
+            (r"/cubes/(.+)/histogram", HistogramHandler, common),
             (r"/cubes/(.+)/wcs", WCSHandler, common),
             (r"/cubes/(.+)/world", WorldHandler, common),
             (r"/cubes/(.+)/pixels", PixelsHandler, common),

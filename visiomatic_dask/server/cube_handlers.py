@@ -129,18 +129,3 @@ class ValuesHandler(LayerHandler):
         self.set_header("Cache-Control", "no-cache")
         shown = channels or range(layer.channels)
         self.write_json(await asyncio.to_thread(describe.describe_values, layer, x, y, shown, values))
-
-
-class CutsHandler(LayerHandler):
-    """``/cubes/{name}/cuts``."""
-
-    async def get(self, name: str) -> None:
-        """Send cuts of a channel, found by a named method."""
-        arguments = self.arguments
-        arguments.check_names(("channel", "method", "layer"))
-        _, layer = await self.open(name, arguments)
-        channel = arguments.integer("channel", 0, 0, layer.channels - 1)
-        method = arguments.text("method") or "mad"
-        cut = await self.services.renderer.measure.cut(layer, channel, method)
-        self.set_header("Cache-Control", "no-cache")
-        self.write_json({"cuts": [cut.low, cut.high], "method": method})
