@@ -4,7 +4,7 @@ NumPy and Numba only: no I/O, no Dask.
 """
 
 from visiomatic_dask.rendering.canvas import Canvas
-from visiomatic_dask.rendering.colormaps import check_colormap, colormap_names
+from visiomatic_dask.rendering.colormap_names import check_colormap, colormap_groups, colormap_names
 from visiomatic_dask.rendering.content import Collapse, CollapseMethod, Content, Cut, Mix, Mono, NaNPolicy
 from visiomatic_dask.rendering.cuts import (
     Background,
@@ -45,6 +45,7 @@ __all__ = [
     "add_channel",
     "background",
     "check_colormap",
+    "colormap_groups",
     "colormap_names",
     "encode",
     "equalisation",

@@ -10,9 +10,9 @@ from tornado.web import Application, HTTPError, StaticFileHandler
 
 from visiomatic_dask.server.api_handler import APIHandler
 from visiomatic_dask.server.base import BaseHandler, NotFoundHandler, Services
+from visiomatic_dask.server.colormap_handlers import ColormapsHandler, StripHandler
 from visiomatic_dask.server.coordinate_handlers import AxesHandler, PixelsHandler, WCSHandler, WorldHandler
 from visiomatic_dask.server.cube_handlers import (
-    ColormapsHandler,
     CubeHandler,
     CubesHandler,
     TileHandler,
@@ -94,6 +94,7 @@ def make_application(services: Services) -> Application:
             (r"/health", HealthHandler, common),
             (r"/events", EventsHandler, common),
             (r"/colormaps", ColormapsHandler, common),
+            (r"/colormaps/([^/]+)\.([a-z]+)", StripHandler, common),
             (r"/cubes", CubesHandler, common),
             (rf"/cubes/(.+)/tiles/{_NUMBER}/{_NUMBER}/{_NUMBER}\.([a-z]+)", TileHandler, common),
             (r"/cubes/(.+)/values", ValuesHandler, common),

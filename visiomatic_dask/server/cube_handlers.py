@@ -7,7 +7,6 @@ import asyncio
 from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine.requests import TileRequest
 from visiomatic_dask.errors import InvalidRequest
-from visiomatic_dask.rendering import colormap_names
 from visiomatic_dask.rendering.look import ImageFormat
 from visiomatic_dask.server import describe
 from visiomatic_dask.server.arguments import Arguments
@@ -50,14 +49,6 @@ class CubesHandler(BaseHandler):
         page = await self.services.browser.page(request)
         self.set_header("Cache-Control", "no-cache")
         self.write_json(page)
-
-
-class ColormapsHandler(BaseHandler):
-    """``/colormaps``."""
-
-    def get(self) -> None:
-        """List the colormaps."""
-        self.write_json({"colormaps": list(colormap_names())})
 
 
 class LayerHandler(BaseHandler):
