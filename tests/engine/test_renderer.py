@@ -12,9 +12,11 @@ import pytest
 from numpy.typing import NDArray
 
 from visiomatic_dask.cube import PlaneStatistics, Window
+from visiomatic_dask.engine.distribution_tasks import SampleLimits, sampled_cut
+from visiomatic_dask.engine.distributions import FoundCut
 from visiomatic_dask.engine.renderer import Renderer
 from visiomatic_dask.engine.requests import Picture, RegionRequest, TileRequest
-from visiomatic_dask.engine.tasks import sample_statistics, sampled_cut
+from visiomatic_dask.engine.tasks import sample_statistics
 from visiomatic_dask.errors import TooLarge, Unavailable
 from visiomatic_dask.pyramid import Box
 from visiomatic_dask.rendering import Cut, Look, Mix, Mono, Style
@@ -124,7 +126,7 @@ def test_statistics_read_no_more_than_they_may() -> None:
         assert 100_000 < sum(COUNTS) <= 2_000_000
         assert {0, channels - 1} <= set(found) or most == 1
     COUNTS.clear()
-    sampled_cut(_counted((1, 9000, 1000), "bounded"), 0, "minmax", 2_000_000)
+    sampled_cut(_counted((1, 9000, 1000), "bounded"), SampleLimits(1, 2_000_000, 16), 0, "minmax")
     assert 1_000_000 < sum(COUNTS) <= 2_000_000
 
 
@@ -138,8 +140,8 @@ def test_statistics_of_every_channel() -> None:
             for channel, one in enumerate(backgrounds):  # which lie on a line, so that interpolation is exact
                 assert one.low == pytest.approx(100 * channel, abs=2)
                 assert one.high == pytest.approx(100 * channel + 88, abs=2)
-            cut = await renderer.measure.cut(layer, 3, "minmax")
-            assert (cut.low, cut.high) == (300, 388)
+            found = await renderer.measure.cut(layer, 3, "minmax")
+            assert (found.cut.low, found.cut.high, found.source) == (300, 388, "sample")
 
     on_cluster(use)
 
@@ -151,9 +153,10 @@ def test_what_the_source_knows_is_not_read() -> None:
     async def use(client: Any, _: Any) -> None:
         async with renderer_of(client) as renderer:
             COUNTS.clear()
-            assert await renderer.measure.cut(layer, 0, "minmax") == Cut(-5, 1000)
+            assert await renderer.measure.cut(layer, 0, "minmax") == FoundCut(Cut(-5, 1000), "header")
             assert not COUNTS
-            assert await renderer.measure.cut(layer, 1, "minmax") == Cut(100, 188)  # nothing is known of it
+            found = await renderer.measure.cut(layer, 1, "minmax")
+            assert found == FoundCut(Cut(100, 188), "sample")  # nothing is known of it
             assert COUNTS
             first, second = await renderer.measure.backgrounds(layer)
             assert (first.low, first.high, first.mean) == (-5, 1000, 40)

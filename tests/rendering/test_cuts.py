@@ -24,7 +24,7 @@ from visiomatic_dask.rendering import (
     sample_cut,
 )
 
-METHODS = ["mad", "minmax", "zscale", "99.5", "90", "100"]
+METHODS = ["mad", "minmax", "zscale", "histogram", "99.5", "90", "100", "1-99.5"]
 SAMPLES = hnp.arrays(np.float32, st.integers(0, 300), elements=st.floats(width=32), fill=st.floats(-1, 1, width=32))
 
 
@@ -72,7 +72,9 @@ def test_zscale_is_astropys() -> None:
 @pytest.mark.parametrize("method", ["", "max", "0", "100.1", "-5", "nan", "inf", "MAD"])
 def test_unknown_method(method: str) -> None:
     for sample in (sky(), np.empty(0, np.float32)):
-        with pytest.raises(InvalidRequest, match="allowed: mad, minmax, zscale, or a percentage above 0") as caught:
+        with pytest.raises(
+            InvalidRequest, match="allowed: mad, minmax, zscale, histogram, a percentage above 0"
+        ) as caught:
             sample_cut(sample, method)
         assert caught.value.parameter == "method"
 

@@ -10,16 +10,17 @@ from typing import Any
 from visiomatic_dask.config import Settings
 from visiomatic_dask.cube import Layer, Reader
 from visiomatic_dask.engine import spectra_tasks, tasks
+from visiomatic_dask.engine.distributions import Distributions, FoundCut, FoundHistogram, StoredHistograms
 from visiomatic_dask.engine.spectral import SpectralCopies
 from visiomatic_dask.engine.task_runner import TaskRunner
 from visiomatic_dask.errors import CubeChanged, TooLarge, UnreadableCube
 from visiomatic_dask.rendering import (
     Background,
     CollapseMethod,
+    Content,
     Cut,
     interpolate_backgrounds,
     known_backgrounds,
-    known_range_cut,
 )
 from visiomatic_dask.rendering.recipes import PrincipalComponents
 
@@ -37,11 +38,20 @@ class Measurer:
         What may be read, and how much an answer may hold.
     spectral : SpectralCopies, optional
         Of the store; those in ``visiomatic.store`` if there are none.
+    stored : callable, optional
+        Gives histograms of all values, of layers that are in the store.
     """
 
-    def __init__(self, runner: TaskRunner, settings: Settings, spectral: SpectralCopies | None = None) -> None:
+    def __init__(
+        self,
+        runner: TaskRunner,
+        settings: Settings,
+        spectral: SpectralCopies | None = None,
+        stored: StoredHistograms | None = None,
+    ) -> None:
         self._runner = runner
         self._settings = settings
+        self._distributions = Distributions(runner, settings, stored)
         self.spectral = spectral or SpectralCopies(lambda: settings.store)
 
     async def backgrounds(self, layer: Layer) -> list[Background]:
@@ -55,19 +65,17 @@ class Measurer:
         backgrounds = interpolate_backgrounds(found, layer.channels)
         return backgrounds if layer.statistics is None else known_backgrounds(backgrounds, layer.statistics)
 
-    async def cut(self, layer: Layer, channel: int, method: str) -> Cut:
-        """Find cuts of one channel by a named method; see `visiomatic_dask.rendering.sample_cut`.
+    async def cut(self, layer: Layer, channel: int | None, method: str) -> FoundCut:
+        """Find cuts; see `visiomatic_dask.engine.distributions.Distributions.cut`."""
+        return await self._distributions.cut(layer, channel, method)
 
-        Where the source has written down the range, ``minmax`` is exact, and nothing is read.
-        """
-        if method == "minmax" and layer.statistics is not None:
-            known = known_range_cut(layer.statistics, channel)
-            if known is not None:
-                return known
-        limit = self._settings.sample_limit
-        key = _key("cuts", layer.reader, channel, method, limit)
-        cut: Cut = await self._runner.run(tasks.sampled_cut, layer.reader, channel, method, limit, key=key)
-        return cut
+    async def histogram(self, layer: Layer, channel: int | None) -> FoundHistogram:
+        """Count values; see `visiomatic_dask.engine.distributions.Distributions.histogram`."""
+        return await self._distributions.histogram(layer, channel)
+
+    async def equalisation(self, layer: Layer, content: Content) -> tuple[float, ...]:
+        """Find an equalising stretch; see `visiomatic_dask.engine.distributions.Distributions.equalisation`."""
+        return await self._distributions.equalisation(layer, content)
 
     async def principal_components(self, layer: Layer, channels: tuple[int, ...]) -> PrincipalComponents:
         """Find the principal components of some channels from a bounded sample.

@@ -25,11 +25,13 @@ from visiomatic_dask.engine.builder import Builder
 from visiomatic_dask.engine.plans import Need
 from visiomatic_dask.engine.pyramid_news import OpenLayers, PyramidNews
 from visiomatic_dask.engine.store_room import StoreRoom
+from visiomatic_dask.engine.stored_histogram import stored_histogram
 from visiomatic_dask.engine.stored_layer import Found, StoredLayer, look_for, newly_done, strike
 from visiomatic_dask.errors import CubeChanged, PyramidGone, Unavailable, VisiomaticError
 from visiomatic_dask.pyramid import Box
 from visiomatic_dask.pyramid.store.layout import create_pyramid, pyramid_address
 from visiomatic_dask.pyramid.store.upkeep import touch
+from visiomatic_dask.rendering import Histogram
 
 logger = logging.getLogger(__name__)
 
@@ -111,6 +113,19 @@ class Pyramids:
         known = self._know(layer.reader.token)
         if known is not None and not known.looked and known.work is not None:
             await asyncio.wait([known.work], timeout=max(0.0, known.began + _FIRST_LOOK - self._now))
+
+    async def histogram(self, layer: Layer, channel: int | None) -> Histogram | None:
+        """Return the histogram of all values of a channel, or of all channels, if it is in the store.
+
+        Raises
+        ------
+        StoreError
+            As of `visiomatic_dask.engine.stored_histogram.stored_histogram`.
+        """
+        known = self._know(layer.reader.token)
+        if known is None:
+            return None
+        return await self._thread(stored_histogram, self._address(known), known.layer, channel)
 
     def used(self, layer: Layer) -> None:
         """Note that pixels of a pyramid are being looked at."""

@@ -90,7 +90,8 @@ class Renderer:
         self._admission = Admission(settings.queue_limit)
         self._prefetcher = Prefetcher(self.planner, settings.prefetch)
         self._runner = TaskRunner(self._linked, settings.deadline)
-        self.measure = Measurer(self._runner, settings)
+        stored = None if self.pyramids is None else self.pyramids.histogram
+        self.measure = Measurer(self._runner, settings, stored=stored)
 
     def use(self, link: ClusterLink | None) -> None:
         """Use another link from now on; with None there is no cluster for the time being."""

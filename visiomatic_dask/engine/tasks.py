@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from visiomatic_dask.analysis import line_profile, pixel_values
 from visiomatic_dask.cube import Reader
 from visiomatic_dask.engine.content_bricks import brick_of
+from visiomatic_dask.engine.distribution_tasks import LARGEST_SAMPLE
 from visiomatic_dask.engine.tile_job import BrickAbsent, Rendered, TileJob, render_job
-from visiomatic_dask.pyramid import Box, Storage, cuts, sample_layer, sample_plane
+from visiomatic_dask.pyramid import Box, Storage, cuts, sample_layer
 from visiomatic_dask.rendering import (
     Background,
-    Cut,
     LookTables,
     Mix,
     Style,
@@ -28,12 +28,8 @@ from visiomatic_dask.rendering import (
     encode,
     render_mix,
     render_plane,
-    sample_cut,
 )
 
-_LARGEST_SAMPLE = 2**18
-"""Pixels of a channel's sample: beyond this the median no longer moves by what anyone can see, but the time to sort
-them does."""
 _REGION_BAND = 256
 _REGION_CHUNK = 1024
 """Rows of a band of a region, and as many as it may have for the sake of whole chunks."""
@@ -41,14 +37,8 @@ _REGION_CHUNK = 1024
 
 def sample_statistics(reader: Reader, channels: int, read_limit: int, most_channels: int) -> dict[int, Background]:
     """Sample some channels of a layer, reading at most `read_limit` bytes in all."""
-    samples = sample_layer(reader, channels, read_limit, most_channels, _LARGEST_SAMPLE)
+    samples = sample_layer(reader, channels, read_limit, most_channels, LARGEST_SAMPLE)
     return {channel: background(sample) for channel, sample in samples}
-
-
-def sampled_cut(reader: Reader, channel: int, method: str, read_limit: int) -> Cut:
-    """Find cuts of one channel from a sample of at most `read_limit` bytes."""
-    limit = min(read_limit, 8 * _LARGEST_SAMPLE * reader.source_itemsize)
-    return sample_cut(sample_plane(reader, channel, limit), method)
 
 
 def read_values(reader: Reader, channels: Sequence[int] | None, x: int, y: int) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from visiomatic_dask.pyramid.chunked_bricks import bricks_of, mix_bricks_of
 from visiomatic_dask.pyramid.levels import level_count, level_size
 from visiomatic_dask.pyramid.loading import load_block
 from visiomatic_dask.pyramid.preview import load_preview_block, load_preview_box
-from visiomatic_dask.pyramid.sampling import sample_layer, sample_plane
+from visiomatic_dask.pyramid.sampling import sample_layer, sample_plane, sampled_channels
 from visiomatic_dask.pyramid.spectra_sample import sample_spectra
 from visiomatic_dask.pyramid.storage import Storage, cuts, plane_windows
 from visiomatic_dask.pyramid.tiles import Box, TileGrid
@@ -36,4 +36,5 @@ __all__ = [
     "sample_layer",
     "sample_plane",
     "sample_spectra",
+    "sampled_channels",
 ]

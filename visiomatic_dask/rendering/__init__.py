@@ -4,17 +4,22 @@ NumPy and Numba only: no I/O, no Dask.
 """
 
 from visiomatic_dask.rendering.canvas import Canvas
-from visiomatic_dask.rendering.colormaps import check_colormap, colormap_names
+from visiomatic_dask.rendering.colormap_names import check_colormap, colormap_groups, colormap_names
 from visiomatic_dask.rendering.content import Collapse, CollapseMethod, Content, Cut, Mix, Mono, NaNPolicy
 from visiomatic_dask.rendering.cuts import (
     Background,
     background,
+    histogram_cut,
     interpolate_backgrounds,
     known_backgrounds,
+    known_cube_cut,
     known_range_cut,
+    method_shares,
     sample_cut,
 )
 from visiomatic_dask.rendering.encoding import encode
+from visiomatic_dask.rendering.equalisation import equalisation
+from visiomatic_dask.rendering.histogram import Histogram
 from visiomatic_dask.rendering.look import MEDIA_TYPES, ImageFormat, Look
 from visiomatic_dask.rendering.mixing import MixSums, add_channel, add_partial, add_weights, finish_mix
 from visiomatic_dask.rendering.render import render_mix, render_plane
@@ -30,6 +35,7 @@ __all__ = [
     "CollapseMethod",
     "Content",
     "Cut",
+    "Histogram",
     "ImageFormat",
     "Look",
     "LookTables",
@@ -44,12 +50,17 @@ __all__ = [
     "add_weights",
     "background",
     "check_colormap",
+    "colormap_groups",
     "colormap_names",
     "encode",
+    "equalisation",
     "finish_mix",
+    "histogram_cut",
     "interpolate_backgrounds",
     "known_backgrounds",
+    "known_cube_cut",
     "known_range_cut",
+    "method_shares",
     "render_mix",
     "render_plane",
     "sample_cut",

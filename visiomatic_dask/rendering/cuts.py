@@ -1,9 +1,10 @@
-"""Cuts: which values are black and white, found from a bounded sample."""
+"""Cuts: which values are black and white, found from a bounded sample or from a histogram of all values."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,11 +14,17 @@ from numpy.typing import NDArray
 from visiomatic_dask.cube import PlaneStatistics
 from visiomatic_dask.errors import InvalidRequest
 from visiomatic_dask.rendering.content import Cut
+from visiomatic_dask.rendering.histogram import Histogram
 
 BELOW_BACKGROUND = 2.0
 """Median absolute deviations between black and the background, as in VisiOmatic."""
 ABOVE_BACKGROUND = 400.0
 """Median absolute deviations between the background and white, as in VisiOmatic: wide, for gamma to compress."""
+NARROWEST = 0.99
+"""Share of the values that the cuts ``histogram`` hold."""
+_PERCENTILES = re.compile(r"(\d{1,3}(?:\.\d{0,9})?)-(\d{1,3}(?:\.\d{0,9})?)")
+_STAND_INS = {"mad": 2**14, "zscale": 1000}
+"""Values that stand for those of a histogram; zscale takes no more than a thousand, and not evenly, of what it gets."""
 _CLIP = 3.0
 _MEDIAN_SAMPLE = 2**16
 """Values that medians are taken of: more would move them by less than anyone can see, and take far longer."""
@@ -53,7 +60,7 @@ class Background:
         return _safe_cut(low, high)
 
 
-def background(sample: NDArray[np.float32]) -> Background:
+def background(sample: NDArray[np.floating]) -> Background:
     """Estimate the background of a sample.
 
     The sample is clipped once at 3 median absolute deviations around its median; the level is the mode 2.5·median -
@@ -121,51 +128,92 @@ def known_range_cut(known: PlaneStatistics, channel: int) -> Cut | None:
     return _safe_cut(low, high) if math.isfinite(low) and math.isfinite(high) else None
 
 
-def sample_cut(sample: NDArray[np.float32], method: str) -> Cut:
+def known_cube_cut(known: PlaneStatistics) -> Cut | None:
+    """Return the cut ``minmax`` of all channels together; None where the range of one is not known."""
+    low, high = min(known.minimum), max(known.maximum)
+    return _safe_cut(low, high) if all(map(math.isfinite, (*known.minimum, *known.maximum))) else None
+
+
+def sample_cut(sample: NDArray[np.floating], method: str) -> Cut:
     """Find cuts of a sample by a named method.
 
     Parameters
     ----------
-    sample : ndarray of float32
+    sample : ndarray of float32 or float64
         Any shape; what is not finite is left out.
     method : str
-        ``mad``, ``minmax``, ``zscale`` (astropy's `~astropy.visualization.ZScaleInterval`), or a percentage as
-        ``99.5``: the central share of the values.
+        ``mad``, ``minmax``, ``zscale`` (astropy's `~astropy.visualization.ZScaleInterval`), ``histogram`` (the
+        narrowest range that holds 99 % of the values: the region of highest density of a distribution with one peak,
+        Hyndman 1996, The American Statistician 50, 120), a percentage as ``99.5``, the central share of the values, or
+        two as ``1-99.5``, from one percentile to another.
 
     Raises
     ------
     InvalidRequest
         If there is no such method.
     """
-    percentage = _percentage(method)
+    shares = method_shares(method)
     values = sample[np.isfinite(sample)]
     if values.size == 0:
         return _safe_cut(0.0, 0.0)
     if method == "mad":
         return background(values).cut
-    if method == "minmax":
-        return _safe_cut(float(values.min()), float(values.max()))
     if method == "zscale":
         # Not at the top: astropy.visualization loads all of matplotlib wherever that is installed.
         from astropy.visualization import ZScaleInterval
 
         low, high = ZScaleInterval().get_limits(values.astype(np.float64))
-        return _safe_cut(float(low), float(high))
-    tail = (100 - percentage) / 2
-    low, high = np.percentile(values.astype(np.float64), [tail, 100 - tail])
+    elif method == "histogram":
+        low, high = _narrowest(np.sort(values, axis=None).astype(np.float64))
+    else:
+        low, high = np.quantile(values.astype(np.float64), shares)
     return _safe_cut(float(low), float(high))
 
 
-def _percentage(method: str) -> float:
-    if method in ("mad", "minmax", "zscale"):
-        return 0.0
+def histogram_cut(histogram: Histogram, method: str) -> Cut:
+    """Find cuts of all values that a histogram counts; methods and errors as of `sample_cut`.
+
+    ``minmax`` is exact, percentages and ``histogram`` are right to the width of the bins they fall into; ``mad`` and
+    ``zscale`` are those of values that stand for all of them, evenly spaced in rank.
+    """
+    shares = method_shares(method)
+    if not histogram.counts.size:
+        return _safe_cut(0.0, 0.0)
+    if method in _STAND_INS:
+        return sample_cut(histogram.values(_STAND_INS[method]), method)
+    low, high = histogram.narrowest(NARROWEST) if method == "histogram" else histogram.quantiles(np.array(shares))
+    return _safe_cut(float(low), float(high))
+
+
+def method_shares(method: str) -> tuple[float, float]:
+    """Check a method, and return which shares of the values are below its cuts; 0 and 1 where it is no percentage.
+
+    Raises
+    ------
+    InvalidRequest
+        If there is no such method.
+    """
+    if method in ("mad", "minmax", "zscale", "histogram"):
+        return 0.0, 1.0
+    ends = _PERCENTILES.fullmatch(method)
     try:
-        percentage = float(method)
+        low, high = (float(ends[1]), float(ends[2])) if ends else (50 - float(method) / 2, 50 + float(method) / 2)
     except ValueError:
-        percentage = 0.0
-    if not 0 < percentage <= 100:
-        raise InvalidRequest.value("method", method, "mad, minmax, zscale, or a percentage above 0 and up to 100")
-    return percentage
+        low, high = 0.0, 0.0
+    if not 0 <= low < high <= 100:
+        raise InvalidRequest.value(
+            "method",
+            method[:80],
+            "mad, minmax, zscale, histogram, a percentage above 0 and up to 100, or two percentiles as 1-99.5",
+        )
+    return low / 100, high / 100
+
+
+def _narrowest(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the narrowest range that holds `NARROWEST` of some values, ascending."""
+    held = math.ceil(NARROWEST * values.size)
+    first = int(np.argmin(values[held - 1 :] - values[: values.size - held + 1]))
+    return float(values[first]), float(values[first + held - 1])
 
 
 def _safe_cut(low: float, high: float) -> Cut:

@@ -10,15 +10,15 @@ from tornado.web import Application, HTTPError, StaticFileHandler
 
 from visiomatic_dask.server.api_handler import APIHandler
 from visiomatic_dask.server.base import BaseHandler, NotFoundHandler, Services
+from visiomatic_dask.server.colormap_handlers import ColormapsHandler, StripHandler
 from visiomatic_dask.server.coordinate_handlers import AxesHandler, PixelsHandler, WCSHandler, WorldHandler
 from visiomatic_dask.server.cube_handlers import (
-    ColormapsHandler,
     CubeHandler,
     CubesHandler,
-    CutsHandler,
     TileHandler,
     ValuesHandler,
 )
+from visiomatic_dask.server.distribution_handlers import CutsHandler, HistogramHandler
 from visiomatic_dask.server.events_handler import LARGEST_MESSAGE, PING_INTERVAL, EventsHandler
 from visiomatic_dask.server.preset_handler import PresetsHandler
 from visiomatic_dask.server.responses import error_response
@@ -95,11 +95,13 @@ def make_application(services: Services) -> Application:
             (r"/health", HealthHandler, common),
             (r"/events", EventsHandler, common),
             (r"/colormaps", ColormapsHandler, common),
+            (r"/colormaps/([^/]+)\.([a-z]+)", StripHandler, common),
             (r"/cubes", CubesHandler, common),
             (rf"/cubes/(.+)/tiles/{_NUMBER}/{_NUMBER}/{_NUMBER}\.([a-z]+)", TileHandler, common),
             (r"/cubes/(.+)/values", ValuesHandler, common),
             (r"/cubes/(.+)/cuts", CutsHandler, common),
             (r"/cubes/(.+)/presets", PresetsHandler, common),
+            (r"/cubes/(.+)/histogram", HistogramHandler, common),
             (r"/cubes/(.+)/wcs", WCSHandler, common),
             (r"/cubes/(.+)/world", WorldHandler, common),
             (r"/cubes/(.+)/pixels", PixelsHandler, common),

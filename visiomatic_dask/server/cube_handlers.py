@@ -8,7 +8,7 @@ from collections.abc import Callable
 from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine.requests import TileRequest
 from visiomatic_dask.errors import InvalidRequest
-from visiomatic_dask.rendering import Style, colormap_names
+from visiomatic_dask.rendering import Style
 from visiomatic_dask.rendering.look import ImageFormat
 from visiomatic_dask.server import describe
 from visiomatic_dask.server.arguments import Arguments
@@ -53,14 +53,6 @@ class CubesHandler(BaseHandler):
         self.write_json(page)
 
 
-class ColormapsHandler(BaseHandler):
-    """``/colormaps``."""
-
-    def get(self) -> None:
-        """List the colormaps."""
-        self.write_json({"colormaps": list(colormap_names())})
-
-
 class LayerHandler(BaseHandler):
     """Below ``/cubes/{name}``."""
 
@@ -77,7 +69,6 @@ class LayerHandler(BaseHandler):
             return None
         presets, stamp = self.services.presets, self.services.presets.stamp(opened.address)
         return lambda: presets.stamp(opened.address) == stamp
-
 
     async def style(
         self, arguments: Arguments, opened: OpenedCube, layer: Layer, image_format: ImageFormat = "png"
@@ -147,18 +138,3 @@ class ValuesHandler(LayerHandler):
         self.set_header("Cache-Control", "no-cache")
         shown = channels or range(layer.channels)
         self.write_json(await asyncio.to_thread(describe.describe_values, layer, x, y, shown, values))
-
-
-class CutsHandler(LayerHandler):
-    """``/cubes/{name}/cuts``."""
-
-    async def get(self, name: str) -> None:
-        """Send cuts of a channel, found by a named method."""
-        arguments = self.arguments
-        arguments.check_names(("channel", "method", "layer"))
-        _, layer = await self.open(name, arguments)
-        channel = arguments.integer("channel", 0, 0, layer.channels - 1)
-        method = arguments.text("method") or "mad"
-        cut = await self.services.renderer.measure.cut(layer, channel, method)
-        self.set_header("Cache-Control", "no-cache")
-        self.write_json({"cuts": [cut.low, cut.high], "method": method})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numcodecs.zstd import Zstd
@@ -90,6 +92,47 @@ def read_statistics(
             counts = tuple(histogram[plane % _PLANES].tolist())
             found.append(_statistics(level, plane, values, counts) if values["pixels"] > 0 else None)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What is known of several planes together.
+
+    Attributes
+    ----------
+    minimum, maximum : float
+        Of the finite pixels; NaN where there are none.
+    histogram : ndarray of int64, (BINS,)
+        How many lie in each bin.
+    """
+
+    minimum: float
+    maximum: float
+    histogram: NDArray[np.int64]
+
+
+def read_total(pyramid: Pyramid, level: int, planes: tuple[int, int] | None = None) -> Total | None:
+    """Read the statistics of whole planes together; parameters and errors as of `read_statistics`.
+
+    Returns
+    -------
+    Total or None
+        None unless all of the planes are known.
+    """
+    first, last = planes or (0, pyramid.plan.count)
+    ranges, counts = [], np.zeros(BINS, np.int64)
+    for block in range(first // _PLANES, -(-last // _PLANES)):
+        part = slice(max(first - block * _PLANES, 0), min(last - block * _PLANES, _PLANES))
+        fields = _read(pyramid, block, "fields")[level, part]
+        if not (fields[:, FIELDS.index("pixels")] > 0).all():
+            return None
+        counts += _read(pyramid, block, "histogram")[level, part].sum(axis=0).astype(np.int64)
+        ranges.append(fields[:, [FIELDS.index("minimum"), FIELDS.index("maximum")]])
+    low, high = np.concatenate(ranges).T
+    known = np.isfinite(low)
+    if not known.any():
+        return Total(math.nan, math.nan, counts)
+    return Total(float(low[known].min()), float(high[known].max()), counts)
 
 
 def _statistics(level: int, plane: int, values: dict[str, float], counts: tuple[int, ...]) -> RegionStatistics:
