@@ -98,3 +98,8 @@ class Brick:
     def nbytes(self) -> int:
         """Bytes of the brick."""
         return self.recipe.nbytes
+
+    @cached_property
+    def read_cost(self) -> int:
+        """Bytes that making it reads of the source."""
+        return self.recipe.read_cost

@@ -4,10 +4,17 @@ from visiomatic_dask.pyramid.bricks import BrickGrid, BrickLimits, mix_bricks, p
 from visiomatic_dask.pyramid.chunked_bricks import bricks_of, mix_bricks_of, mix_groups
 from visiomatic_dask.pyramid.levels import level_count, level_size
 from visiomatic_dask.pyramid.loading import load_block
-from visiomatic_dask.pyramid.preview import load_preview_block, load_preview_box
+from visiomatic_dask.pyramid.preview import (
+    interpolate_rows,
+    load_preview_block,
+    load_preview_box,
+    load_some_rows,
+    some_rows,
+)
 from visiomatic_dask.pyramid.sampling import sample_layer, sample_plane
 from visiomatic_dask.pyramid.storage import Storage, cuts, plane_windows
 from visiomatic_dask.pyramid.tiles import Box, TileGrid
+from visiomatic_dask.pyramid.views import bricks_in_view
 
 __all__ = [
     "Box",
@@ -15,13 +22,16 @@ __all__ = [
     "BrickLimits",
     "Storage",
     "TileGrid",
+    "bricks_in_view",
     "bricks_of",
     "cuts",
+    "interpolate_rows",
     "level_count",
     "level_size",
     "load_block",
     "load_preview_block",
     "load_preview_box",
+    "load_some_rows",
     "mix_bricks",
     "mix_bricks_of",
     "mix_groups",
@@ -29,4 +39,5 @@ __all__ = [
     "plane_windows",
     "sample_layer",
     "sample_plane",
+    "some_rows",
 ]

@@ -16,6 +16,14 @@ from visiomatic_dask.rendering.cuts import (
 )
 from visiomatic_dask.rendering.encoding import encode
 from visiomatic_dask.rendering.look import MEDIA_TYPES, ImageFormat, Look
+from visiomatic_dask.rendering.mix_changes import (
+    ChannelChange,
+    absolute_weights,
+    added_channels,
+    change_mix,
+    changes_between,
+    empty_mix,
+)
 from visiomatic_dask.rendering.mixing import add_channel
 from visiomatic_dask.rendering.render import LookTables, TableCache, render_mix, render_plane
 from visiomatic_dask.rendering.style import Style
@@ -24,6 +32,7 @@ __all__ = [
     "MEDIA_TYPES",
     "Background",
     "Canvas",
+    "ChannelChange",
     "Collapse",
     "CollapseMethod",
     "Content",
@@ -36,10 +45,15 @@ __all__ = [
     "NaNPolicy",
     "Style",
     "TableCache",
+    "absolute_weights",
     "add_channel",
+    "added_channels",
     "background",
+    "change_mix",
+    "changes_between",
     "check_colormap",
     "colormap_names",
+    "empty_mix",
     "encode",
     "interpolate_backgrounds",
     "known_backgrounds",
