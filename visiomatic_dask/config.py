@@ -46,6 +46,7 @@ class Settings:
     brick_cache: float
     chunk_cache: int
     read_limit: int
+    mix_read: int
     sample_limit: int
     sample_channels: int
     tile_cache: int
@@ -219,6 +220,7 @@ _CHECKS = {
     "brick-cache": _fraction_or_bytes,
     "chunk-cache": _bytes_or_none,
     "read-limit": _bytes,
+    "mix-read": _bytes,
     "sample-limit": _bytes,
     "sample-channels": _integer(1),
     "tile-cache": _bytes,

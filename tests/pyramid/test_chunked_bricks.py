@@ -16,10 +16,10 @@ from visiomatic_dask.pyramid import (
     Storage,
     TileGrid,
     bricks_of,
+    channel_groups,
     level_count,
     mix_bricks,
     mix_bricks_of,
-    mix_groups,
     plane_bricks,
 )
 from visiomatic_dask.pyramid.views import bricks_in_view
@@ -96,13 +96,11 @@ def test_mixes_keep_to_their_limits(storage: Storage, level: int, count: int) ->
     channels = range(min(count, storage.count))
     grid = mix_bricks_of(storage, level, channels, LIMITS)
     side = min(grid.rows, grid.columns)
-    groups = mix_groups(storage, level, channels, grid.rows * grid.columns)
+    groups = channel_groups(storage, level, channels, grid.rows, grid.columns)
     cost = len(groups) * storage.most_cost(grid.rows, grid.columns, level)
     assert side % 256 == 0
     if grid.preview_read is None:
-        assert cost <= LIMITS.read_limit
-    for group in groups:
-        assert len(group) == 1 or (group[-1] + 1 - group[0]) * grid.rows * grid.columns * 4 <= 32 * MIB
+        assert cost <= LIMITS.mix_read
 
 
 @given(storages(), LIMITS_ANY, st.data())

@@ -2,7 +2,7 @@
 
 from visiomatic_dask.cube.axes import Axis
 from visiomatic_dask.cube.cube import Cube, Layer, LayerLevel, LayerPart, PlaneStatistics
-from visiomatic_dask.cube.reader import Reader, first_chunk_rows
+from visiomatic_dask.cube.reader import Reader, first_chunk_rows, read_bits
 from visiomatic_dask.cube.sky import SkyPosition
 from visiomatic_dask.cube.source import ByteSource, Source, SourceFile
 from visiomatic_dask.cube.wcs import LayerWCS
@@ -26,4 +26,5 @@ __all__ = [
     "cd_matrix",
     "first_chunk_rows",
     "plane_window",
+    "read_bits",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -87,3 +88,14 @@ def first_chunk_rows(reader: Reader) -> int:
     """
     rows: int = getattr(reader, "first_chunk_rows", 0)
     return rows
+
+
+def read_bits(reader: Reader, window: Window) -> NDArray[np.uint32] | None:
+    """Read a window of float32 in the byte order that is not the machine's, as it is stored: its bits, unswapped.
+
+    None where the pixels are stored in another way, or the reader has no attribute of the same name that gives them so.
+    Whoever goes through pixels but once can swap them on the way.
+    """
+    bits = getattr(reader, "read_bits", None)
+    found: NDArray[np.uint32] | None = None if bits is None or sys.byteorder != "little" else bits(window)
+    return found

@@ -12,11 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visiomatic_dask.cube import Reader
+from visiomatic_dask.engine.channel_sums import Assembly, PartRecipe
 from visiomatic_dask.engine.placement import Placement
 from visiomatic_dask.pyramid import Box
 
 BRICK_PREFIXES = ("load-brick", "mix-partial", "mix-combine", "mix-delta")
 """What the keys of bricks begin with: the names that the dashboard shows for their tasks."""
+_LARGEST_RECIPE = 4096
+_DEAR = 2**27
+"""Bytes that are read for a brick whose task is not left to itself when nobody waits for it."""
 
 
 class BrickRecipe(Protocol):
@@ -66,6 +70,11 @@ class BrickRecipe(Protocol):
         """Bytes that making it reads of the source."""
         ...
 
+    @property
+    def assembly(self) -> Assembly | None:
+        """What it is put together of, where several tasks had better share the work; None where one task makes it."""
+        ...
+
     def load(self) -> NDArray[np.float32]:
         """Make the brick: float32, (planes, rows, columns)."""
         ...
@@ -86,13 +95,26 @@ class Brick:
     @cached_property
     def key(self) -> str:
         """Key of its Dask task: two front ends that need the same brick share one task."""
-        digest = hashlib.blake2b(self.recipe.text.encode(), digest_size=16).hexdigest()
-        return f"{self.recipe.prefix}-{digest}"
+        return f"{self.recipe.prefix}-{_digest(self.recipe.text)}"
 
     @cached_property
     def pickled(self) -> bytes:
-        """The recipe as it travels with every tile, for a worker that does not hold the brick."""
-        return pickle.dumps(self.recipe)
+        """The recipe as it travels with every tile, for a worker that does not hold the brick.
+
+        Empty where that would be much for a tile to carry: where a mix has many channels.
+        """
+        pickled = pickle.dumps(self.recipe)
+        return pickled if len(pickled) <= _LARGEST_RECIPE else b""
+
+    @cached_property
+    def is_dear(self) -> bool:
+        """Whether making it is worth stopping when nobody wants it any more."""
+        return self.read_cost >= _DEAR
+
+    @cached_property
+    def assembly(self) -> Assembly | None:
+        """What it is put together of, if it is."""
+        return self.recipe.assembly
 
     @cached_property
     def nbytes(self) -> int:
@@ -103,3 +125,12 @@ class Brick:
     def read_cost(self) -> int:
         """Bytes that making it reads of the source."""
         return self.recipe.read_cost
+
+
+def part_key(part: PartRecipe) -> str:
+    """Key of the task that makes a part of a brick: bricks that need the same part share it."""
+    return f"mix-partial-{_digest(part.text)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

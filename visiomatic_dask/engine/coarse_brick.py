@@ -17,13 +17,14 @@ from visiomatic_dask.engine.plane_brick import share_of
 from visiomatic_dask.pyramid import (
     Box,
     Storage,
+    channel_groups,
+    channel_strips,
     interpolate_rows,
-    load_preview_block,
     load_some_rows,
-    mix_groups,
+    native_pixels,
     some_rows,
 )
-from visiomatic_dask.rendering import Mix, absolute_weights, added_channels, change_mix, empty_mix
+from visiomatic_dask.rendering import Mix, MixSums, absolute_weights, finish_mix
 
 _MOST_CHANNELS = 64
 """Channels, or groups of those that share chunks: each costs a call of the reader, however little it reads."""
@@ -51,6 +52,7 @@ class CoarseBrick:
 
     prefix = "mix-partial"
     is_deep = False
+    assembly = None
 
     @property
     def reader(self) -> Reader:
@@ -93,9 +95,11 @@ class CoarseBrick:
             channels, rows = self._thinned(storage)
             made = self._made_of(channels, self._some_rows(channels, rows), len(rows))
             return self._spread(made, rows)
-        channels, groups = self._some_groups(storage)
-        share = max(1, self.read // len(groups))
-        return self._made_of(channels, self._some_chunks(groups, share), self.box.rows)
+        channels = self._in_some_chunks(storage)
+        ((_, planes),) = channel_strips(self.reader, channels, self.full.level, self.box, self.read)
+        return self._made_of(
+            channels, ((channel, native_pixels(pixels)) for channel, pixels, _ in planes), self.box.rows
+        )
 
     def _channels(self) -> list[int]:
         """Channels that count, ascending."""
@@ -131,28 +135,20 @@ class CoarseBrick:
             chosen.update(all_channels[np.searchsorted(along, at)].tolist())
         return sorted(chosen)
 
-    def _some_groups(self, storage: Storage) -> tuple[list[int], list[list[int]]]:
-        """Choose groups of channels that share chunks, and all channels in them."""
+    def _in_some_chunks(self, storage: Storage) -> list[int]:
+        """Choose groups of channels that share chunks, and take all channels in them."""
         most = max(1, min(_MOST_CHANNELS, self.read // storage.block_nbytes))
-        groups = mix_groups(storage, self.full.level, self._channels(), self.box.rows * self.box.columns)
+        groups = channel_groups(storage, self.full.level, self._channels(), self.box.rows, self.box.columns)
         if len(groups) > most:
             wanted = set(self._chosen(most))
             groups = [group for group in groups if wanted.intersection(group)]
-        return sorted(channel for group in groups for channel in group), groups
+        return sorted(channel for group in groups for channel in group)
 
     def _some_rows(self, channels: list[int], rows: range) -> Iterator[tuple[int, NDArray[np.float32]]]:
         pixels = np.empty((len(rows), self.box.columns), np.float32)
         for channel in channels:
             load_some_rows(self.reader, channel, self.full.level, self.box, rows, pixels)
             yield channel, pixels
-
-    def _some_chunks(self, groups: list[list[int]], share: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        for group in groups:
-            first, last = group[0], group[-1] + 1
-            pixels = np.empty((last - first, self.box.rows, self.box.columns), np.float32)
-            load_preview_block(self.reader, (first, last), self.full.level, self.box, pixels, share)
-            for channel in group:
-                yield channel, pixels[channel - first]
 
     def _made_of(
         self, channels: list[int], planes: Iterator[tuple[int, NDArray[np.float32]]], rows: int
@@ -162,9 +158,17 @@ class CoarseBrick:
             first, last = self.full.channels
             return _collapsed(self.full.method, planes, (rows, self.box.columns), (last - first) / len(channels))
         mix = standing_for(self.full.mix, channels)
-        changes = {change.channel: change for change in added_channels(mix)}
-        read = ((changes[channel], plane) for channel, plane in planes if channel in changes)
-        return change_mix(empty_mix(mix, rows, self.box.columns), read, (0.0, 0.0, 0.0), absolute_weights(mix))
+        index = {channel: i for i, channel in enumerate(mix.channels)}
+        lows, factors, weights = mix.cuts[:, 0].tolist(), mix.factors.tolist(), mix.weights.tolist()
+        by_weight = mix.nan == "renormalise"
+        sums = MixSums(rows, self.box.columns, by_weight)
+        for channel, plane in planes:
+            i = index[channel]
+            sums.add(plane, lows[i], factors[i], weights[i], bottom_up=False)
+        out = np.empty((6 if by_weight else 3, rows, self.box.columns), np.float32)
+        sums.write(out)
+        finish_mix(out, absolute_weights(mix) if by_weight else None)
+        return out
 
     def _spread(self, made: NDArray[np.float32], rows: range) -> NDArray[np.float32]:
         """Put rows where they belong, and others between them."""

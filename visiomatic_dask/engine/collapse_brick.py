@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visiomatic_dask.cube import Reader
+from visiomatic_dask.engine.channel_sums import Assembly, count_parts, runs
 from visiomatic_dask.engine.placement import Placement
-from visiomatic_dask.engine.plane_brick import load, share_of
-from visiomatic_dask.pyramid import Box, Storage, mix_groups
+from visiomatic_dask.engine.plane_brick import share_of
+from visiomatic_dask.pyramid import Box, Storage, channel_groups, channel_strips, groups_cost, native_pixels
 from visiomatic_dask.rendering import CollapseMethod
 
 
@@ -42,13 +44,18 @@ class CollapseBrick:
     preview_read: int | None = None
     stripe: int = 0
 
-    prefix = "mix-partial"
     is_deep = False
+
+    @property
+    def prefix(self) -> str:
+        """``mix-combine`` where it is made of parts."""
+        return "mix-partial" if self._parts == 1 else "mix-combine"
 
     @property
     def text(self) -> str:
         """Canonical text."""
-        return f"{self.reader.token}|{self.level}|{self.box}|{self.method} {self.channels}|{self.preview_read}"
+        place = f"{self.reader.token}|{self.level}|{self.box}"
+        return f"{place}|{self.method} {self.channels}|{self.preview_read}|{self._parts}"
 
     @property
     def nbytes(self) -> int:
@@ -60,17 +67,34 @@ class CollapseBrick:
         """What the preferred worker is chosen by."""
         return Placement(f"{self.reader.token}|{self.level}", self.stripe)
 
-    @property
     def _groups(self) -> list[list[int]]:
         """Channels that are read together."""
-        return mix_groups(Storage.of(self.reader), self.level, range(*self.channels), self.box.rows * self.box.columns)
+        channels = range(*self.channels)
+        return channel_groups(Storage.of(self.reader), self.level, channels, self.box.rows, self.box.columns)
 
     @property
     def read_cost(self) -> int:
         """Bytes read of the source."""
-        storage = Storage.of(self.reader)
-        cost = sum(storage.cost((group[0], group[-1] + 1), self.level, self.box) for group in self._groups)
+        cost = groups_cost(Storage.of(self.reader), self._groups(), self.level, self.box)
         return cost if self.preview_read is None else min(cost, self.preview_read)
+
+    @property
+    def _parts(self) -> int:
+        if self.preview_read is not None:
+            return 1
+        return count_parts(self.read_cost, len(self._groups()), 4 * self.nbytes)
+
+    @property
+    def assembly(self) -> Assembly | None:
+        """What it is put together of; None where it is made at once."""
+        count, start = self._parts, self.channels[0]
+        if count == 1:
+            return None
+        found = []
+        for number, (first, last) in enumerate(runs([len(group) for group in self._groups()], count)):
+            share = replace(self, channels=(start + first, start + last), stripe=self.stripe + number)
+            found.append(CollapsePart(share))
+        return Assembly(tuple(found), CollapseCombination(self.method))
 
     def part(self, box: Box, plane: int) -> CollapseBrick:  # noqa: ARG002 - it has one plane
         """Recipe of a rectangle."""
@@ -78,23 +102,84 @@ class CollapseBrick:
 
     def load(self) -> NDArray[np.float32]:
         """Stream the channels into the plane."""
-        groups, shape = self._groups, (self.box.rows, self.box.columns)
-        share = None if self.preview_read is None else max(1, self.preview_read // len(groups))
-        total, count = np.zeros(shape, np.float64), np.zeros(shape, np.int32)
-        extreme = np.full(shape, np.nan, np.float32)
-        for group in groups:
-            planes = np.empty((len(group), *shape), np.float32)
-            load(self.reader, (group[0], group[-1] + 1), self.level, self.box, planes, share)
-            for plane in planes:
+        return CollapseCombination(self.method).of([self.partial()])
+
+    def partial(self) -> NDArray[np.float64]:
+        """Collapse the channels, but do not divide.
+
+        Returns
+        -------
+        ndarray of float64, (2, rows, columns)
+            Sum and number of the channels that are finite; or the extreme value, NaN where there is none, and nothing.
+        """
+        out = np.zeros((2, self.box.rows, self.box.columns))
+        is_sum = self.method in ("mean", "sum")
+        if not is_sum:
+            out[0] = np.nan
+        channels = range(*self.channels)
+        for strip, stream in channel_strips(self.reader, channels, self.level, self.box, self.preview_read):
+            result, count = out[:, strip.top : strip.bottom, strip.left : strip.right]
+            for _, pixels, bottom_up in stream:
+                plane = native_pixels(pixels)[:: -1 if bottom_up else 1]
                 finite = np.isfinite(plane)
-                if self.method in ("mean", "sum"):
-                    total[finite] += plane[finite]
+                if is_sum:
+                    np.add(result, plane, out=result, where=finite)
                     count += finite
                 else:
-                    plane[~finite] = np.nan
-                    (np.fmax if self.method == "max" else np.fmin)(extreme, plane, out=extreme)
-        if self.method in ("max", "min"):
-            return extreme[np.newaxis]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            result = total / count if self.method == "mean" else np.where(count > 0, total, np.nan)
+                    (np.fmax if self.method == "max" else np.fmin)(result, plane, out=result, where=finite)
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class CollapsePart:
+    """Some channels of a collapsed brick, made one.
+
+    Attributes
+    ----------
+    brick : CollapseBrick
+        The brick, with no other channels than these.
+    """
+
+    brick: CollapseBrick
+
+    @property
+    def text(self) -> str:
+        """Canonical text."""
+        return f"partial|{self.brick.text}"
+
+    @property
+    def placement(self) -> Placement:
+        """What the preferred worker is chosen by."""
+        return self.brick.placement
+
+    def load(self) -> NDArray[np.float64]:
+        """Collapse the channels: as `CollapseBrick.partial`."""
+        return self.brick.partial()
+
+
+@dataclass(frozen=True, slots=True)
+class CollapseCombination:
+    """How partial collapses become a brick.
+
+    Attributes
+    ----------
+    method : {"max", "min", "mean", "sum"}
+        What is made of the channels.
+    """
+
+    method: CollapseMethod
+
+    def of(self, partials: Sequence[NDArray[np.float64]]) -> NDArray[np.float32]:
+        """Make the brick."""
+        result, count = partials[0].copy()
+        for other, more in partials[1:]:
+            if self.method in ("mean", "sum"):
+                result += other
+                count += more
+            else:
+                (np.fmax if self.method == "max" else np.fmin)(result, other, out=result)
+        if self.method == "mean":
+            np.divide(result, count, out=result, where=count > 0)
+        if self.method in ("mean", "sum"):
+            result[count == 0] = np.nan
         return result.astype(np.float32)[np.newaxis]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from distributed import Client, Future
 from numpy.typing import NDArray
 
-from visiomatic_dask.engine.bricks import Brick, BrickRecipe
+from visiomatic_dask.engine.bricks import Brick, BrickRecipe, part_key
+from visiomatic_dask.engine.channel_sums import Assembly, Combination, PartRecipe
 from visiomatic_dask.engine.placement import preferred
 from visiomatic_dask.engine.residency import Deliver, Instruction, Locate, Release, Residency, State, Submit
 from visiomatic_dask.errors import CubeChanged, Unavailable, VisiomaticError
@@ -23,9 +24,22 @@ _PRIORITY, _PRIORITY_AHEAD = 10, 5
 """
 
 
-def make_brick(recipe: BrickRecipe) -> NDArray[np.float32]:
-    """Make a brick: the task behind ``load-brick-…`` and ``mix-partial-…``."""
+def make_brick(recipe: BrickRecipe | PartRecipe) -> NDArray[Any]:
+    """Make a brick, or a part of one: the task behind ``load-brick-…`` and ``mix-partial-…``."""
     return recipe.load()
+
+
+def combine_parts(combination: Combination, partials: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
+    """Put a brick together of its parts: the task behind ``mix-combine-…``."""
+    return combination.of(partials)
+
+
+def _tasks(brick: Brick) -> Iterator[tuple[str, BrickRecipe | PartRecipe]]:
+    """Keys and recipes of the tasks that read what a brick is made of."""
+    if brick.assembly is None:
+        yield brick.key, brick.recipe
+    else:
+        yield from ((part_key(part), part) for part in brick.assembly.parts)
 
 
 class _Waiting:
@@ -58,7 +72,8 @@ class BrickKeeper:
         self._client = client
         self._live_workers = live_workers
         self._futures: dict[str, Future] = {}
-        self._sent_to: dict[str, str] = {}
+        self._parts: dict[str, list[Future]] = {}
+        self._sent_to: dict[str, set[str]] = {}
         self._waiting: dict[str, _Waiting] = {}
         self._to_submit: list[Submit] = []
         self._to_locate: list[str] = []
@@ -134,9 +149,9 @@ class BrickKeeper:
 
         Dask itself takes five minutes to notice that a worker is frozen.
         """
-        sent_to = self._sent_to.get(brick.key)
-        workers = self.residency.workers(brick.key) or (() if sent_to is None else (sent_to,))
-        if workers and not any(worker in usable for worker in workers):
+        holders, sent_to = self.residency.workers(brick.key), self._sent_to.get(brick.key, ())
+        lost = not any(worker in usable for worker in holders) if holders else any(w not in usable for w in sent_to)
+        if lost:
             self.carry_out(self.residency.abandoned(brick.key))
 
     def forsake(self, worker: str) -> None:
@@ -144,7 +159,7 @@ class BrickKeeper:
 
         Whether somebody waits for it or not: what never comes would take the place of what could.
         """
-        for key in [key for key, sent_to in self._sent_to.items() if sent_to == worker]:
+        for key in [key for key, sent_to in self._sent_to.items() if worker in sent_to]:
             if self.residency.state(key) is State.ARRIVING:
                 self.carry_out(self.residency.abandoned(key))
 
@@ -181,6 +196,7 @@ class BrickKeeper:
                     future = self._futures.pop(key, None)
                     if future is not None:
                         future.release()
+                    self._release_parts(key)
 
     async def close(self) -> None:
         """Let go of every brick, and of everyone who waits for one."""
@@ -193,6 +209,13 @@ class BrickKeeper:
         futures, self._futures = self._futures, {}
         for future in futures.values():
             future.release()
+        for key in list(self._parts):
+            self._release_parts(key)
+
+    def _release_parts(self, key: str) -> None:
+        """Let go of the parts of a brick: those that have not run never will, unless the brick is still wanted."""
+        for future in self._parts.pop(key, ()):
+            future.release()
 
     def _submit(self) -> None:
         submitted = {one.brick.key: one for one in self._to_submit}
@@ -200,26 +223,53 @@ class BrickKeeper:
         if self._closed:
             return
         workers = self._live_workers()
-        groups: dict[tuple[str | None, bool], list[Brick]] = {}
-        for key, one in submitted.items():
-            if self.residency.state(key) is State.ARRIVING:  # not if it was let go of in the same turn
-                where = preferred(one.brick.recipe.placement, workers)
-                groups.setdefault((where, one.ahead), []).append(one.brick)
-        # One client.map a worker: with single submits each would wait for the comm's timers in turn.
+        groups: dict[tuple[str | None, bool], dict[str, BrickRecipe | PartRecipe]] = {}
+        arriving = [one for key, one in submitted.items() if self.residency.state(key) is State.ARRIVING]
+        for one in arriving:  # and none that was let go of in the same turn
+            for key, recipe in _tasks(one.brick):
+                where = preferred(recipe.placement, workers)
+                groups.setdefault((where, one.ahead), {})[key] = recipe
+                if where is not None:
+                    self._sent_to.setdefault(one.brick.key, set()).add(where)
+        # One client.map a worker: with single submits each would wait for the comm's timers in turn. What was wanted
+        # first is made first.
+        made: dict[str, Future] = {}
         for (worker, ahead), group in groups.items():
             futures = self._client.map(
                 make_brick,
-                [brick.recipe for brick in group],
-                key=[brick.key for brick in group],
+                list(group.values()),
+                key=list(group),
                 workers=None if worker is None else [worker],
                 allow_other_workers=worker is not None,
                 priority=_PRIORITY_AHEAD if ahead else _PRIORITY,
             )
-            for brick, future in zip(group, futures, strict=True):
-                self._futures[brick.key] = future
-                if worker is not None:
-                    self._sent_to[brick.key] = worker
-                self._watch(brick.key, future)
+            made.update(zip(group, futures, strict=True))
+        for one in arriving:
+            key, assembly = one.brick.key, one.brick.assembly
+            self._futures[key] = made[key] if assembly is None else self._combine(one, assembly, made, workers)
+            self._watch(key, self._futures[key])
+
+    def _combine(self, one: Submit, assembly: Assembly, made: Mapping[str, Future], workers: Sequence[str]) -> Future:
+        """Submit the task that puts a brick together of its parts, which end with it.
+
+        Their futures are held as long: what is released before the scheduler has seen the task that depends on it would
+        be lost to that.
+        """
+        parts = [made[part_key(part)] for part in assembly.parts]
+        # Of futures of its own for each brick: two may share a part, and one be let go of.
+        self._parts[one.brick.key] = [Future(part.key, self._client) for part in parts]
+        worker = preferred(one.brick.recipe.placement, workers)
+        if worker is not None:
+            self._sent_to.setdefault(one.brick.key, set()).add(worker)
+        return self._client.submit(
+            combine_parts,
+            assembly.combination,
+            parts,
+            key=one.brick.key,
+            workers=None if worker is None else [worker],
+            allow_other_workers=worker is not None,
+            priority=(_PRIORITY_AHEAD if one.ahead else _PRIORITY) + 1,
+        )
 
     def _watch(self, key: str, future: Future) -> None:
         """Be told when a brick's task is done, without fetching its result: arrays never come to the front end.
@@ -238,6 +288,7 @@ class BrickKeeper:
     def _done(self, key: str, future: Any) -> None:
         if key not in self._futures or self._futures[key] is not future:
             return
+        self._release_parts(key)
         if future.status == "finished":
             self.carry_out(self.residency.finished(key))
         else:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visiomatic_dask.cube import Reader
+from visiomatic_dask.engine.channel_sums import Assembly, count_parts, runs
 from visiomatic_dask.engine.placement import Placement
-from visiomatic_dask.engine.plane_brick import load, share_of
-from visiomatic_dask.pyramid import Box, Storage, mix_groups
-from visiomatic_dask.rendering import Mix, add_channel
+from visiomatic_dask.engine.plane_brick import share_of
+from visiomatic_dask.pyramid import Box, Storage, channel_groups, channel_strips, groups_cost
+from visiomatic_dask.rendering import Mix, MixSums, add_partial, finish_mix
 
 
 @dataclass(frozen=True, slots=True)
 class MixBrick:
     """The weighted sum of channels in red, green and blue, over one rectangle: three planes.
+
+    Where the sums are divided by the weights of what is finite, three more: those weights.
 
     Attributes
     ----------
@@ -37,18 +41,23 @@ class MixBrick:
     preview_read: int | None = None
     stripe: int = 0
 
-    prefix = "mix-partial"
     is_deep = False
+
+    @property
+    def prefix(self) -> str:
+        """``mix-combine`` where it is made of parts."""
+        return "mix-partial" if self._parts == 1 else "mix-combine"
 
     @property
     def text(self) -> str:
         """Canonical text."""
-        return f"{self.reader.token}|{self.level}|{self.box}|{self.mix.text}|{self.preview_read}"
+        place = f"{self.reader.token}|{self.level}|{self.box}"
+        return f"{place}|{self.mix.text}|{self.preview_read}|{self._parts}"
 
     @property
     def nbytes(self) -> int:
         """Bytes of the brick."""
-        return 12 * self.box.rows * self.box.columns
+        return (24 if self.mix.nan == "renormalise" else 12) * self.box.rows * self.box.columns
 
     @property
     def placement(self) -> Placement:
@@ -56,42 +65,113 @@ class MixBrick:
         return Placement(f"{self.reader.token}|{self.level}", self.stripe)
 
     @property
+    def _weighty(self) -> NDArray[np.intp]:
+        """Which of the channels have a weight: the others are not read."""
+        return np.flatnonzero(self.mix.weights.any(axis=1))
+
     def _groups(self) -> list[list[int]]:
         """Channels that are read together."""
-        pixels = self.box.rows * self.box.columns
-        return mix_groups(Storage.of(self.reader), self.level, self.mix.channels, pixels)
+        channels = [self.mix.channels[index] for index in self._weighty.tolist()]
+        return channel_groups(Storage.of(self.reader), self.level, channels, self.box.rows, self.box.columns)
 
     @property
     def read_cost(self) -> int:
         """Bytes read of the source."""
-        storage = Storage.of(self.reader)
-        cost = sum(storage.cost((group[0], group[-1] + 1), self.level, self.box) for group in self._groups)
+        cost = groups_cost(Storage.of(self.reader), self._groups(), self.level, self.box)
         return cost if self.preview_read is None else min(cost, self.preview_read)
+
+    @property
+    def _parts(self) -> int:
+        if self.preview_read is not None:
+            return 1
+        groups = self._groups()
+        cost = groups_cost(Storage.of(self.reader), groups, self.level, self.box)
+        return count_parts(cost, len(groups), self.nbytes)
+
+    @property
+    def assembly(self) -> Assembly | None:
+        """What it is put together of; None where it is made at once."""
+        count = self._parts
+        if count == 1:
+            return None
+        mix, weighty = self.mix, self._weighty
+        found = []
+        for number, (first, last) in enumerate(runs([len(group) for group in self._groups()], count)):
+            some = weighty[first:last]
+            share = Mix([mix.channels[index] for index in some.tolist()], mix.cuts[some], mix.weights[some], mix.nan)
+            found.append(MixPart(replace(self, mix=share, stripe=self.stripe + number)))
+        return Assembly(tuple(found), MixCombination(self._total))
+
+    @property
+    def _total(self) -> tuple[float, ...] | None:
+        if self.mix.nan != "renormalise":
+            return None
+        return tuple(np.abs(self.mix.weights[self._weighty]).sum(axis=0).tolist())
 
     def part(self, box: Box, plane: int) -> MixBrick:  # noqa: ARG002 - a mix has no planes to choose from
         """Recipe of a rectangle."""
         return replace(self, box=box, preview_read=share_of(self.preview_read, box, self.box))
 
     def load(self) -> NDArray[np.float32]:
-        """Stream the channels, those that share chunks together and else one at a time, into the three planes."""
-        shape, groups = (self.box.rows, self.box.columns), self._groups
-        share = None if self.preview_read is None else max(1, self.preview_read // len(groups))
-        parts = {
-            channel: (low, factors)
-            for channel, (low, _), factors in zip(
-                self.mix.channels, self.mix.cuts.tolist(), self.mix.factors.tolist(), strict=True
-            )
-            if any(factors)
-        }
-        mixed = np.zeros((3, *shape), np.float32)
-        buffer = np.empty((max(group[-1] + 1 - group[0] for group in groups), *shape), np.float32)
-        for group in groups:
-            wanted = [channel for channel in group if channel in parts]
-            if not wanted:
-                continue
-            first, last = wanted[0], wanted[-1] + 1
-            load(self.reader, (first, last), self.level, self.box, buffer[: last - first], share)
-            for channel in wanted:
-                low, factors = parts[channel]
-                add_channel(buffer[channel - first], low, *factors, mixed)
+        """Stream the channels, those that share chunks together and else one at a time, into the planes."""
+        mixed = self.sums()
+        finish_mix(mixed, self._total)
         return mixed
+
+    def sums(self) -> NDArray[np.float32]:
+        """Sum the channels; see `visiomatic_dask.rendering.MixSums.write`."""
+        by_weight = self.mix.nan == "renormalise"
+        out = np.empty((6 if by_weight else 3, self.box.rows, self.box.columns), np.float32)
+        index = {self.mix.channels[index]: index for index in self._weighty.tolist()}
+        lows, factors, weights = self.mix.cuts[:, 0].tolist(), self.mix.factors.tolist(), self.mix.weights.tolist()
+        for strip, channels in channel_strips(self.reader, tuple(index), self.level, self.box, self.preview_read):
+            sums = MixSums(strip.rows, strip.columns, by_weight)
+            for channel, pixels, bottom_up in channels:
+                i = index[channel]
+                sums.add(pixels, lows[i], factors[i], weights[i], bottom_up)
+            sums.write(out[:, strip.top : strip.bottom, strip.left : strip.right])
+        return out
+
+
+@dataclass(frozen=True, slots=True)
+class MixPart:
+    """The sums of some channels of a mix.
+
+    Attributes
+    ----------
+    brick : MixBrick
+        The brick, with no other channels than these.
+    """
+
+    brick: MixBrick
+
+    @property
+    def text(self) -> str:
+        """Canonical text."""
+        return f"sums|{self.brick.text}"
+
+    @property
+    def placement(self) -> Placement:
+        """What the preferred worker is chosen by."""
+        return self.brick.placement
+
+    def load(self) -> NDArray[np.float32]:
+        """Sum the channels: float32, as `MixBrick.sums`."""
+        return self.brick.sums()
+
+
+@dataclass(frozen=True, slots=True)
+class MixCombination:
+    """How partial sums of a mix become a brick.
+
+    Attributes
+    ----------
+    total : tuple of 3 floats or None
+        As of `visiomatic_dask.rendering.finish_mix`.
+    """
+
+    total: tuple[float, ...] | None
+
+    def of(self, partials: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Make the brick."""
+        return add_partial(partials, self.total)

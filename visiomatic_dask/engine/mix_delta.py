@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +12,7 @@ from visiomatic_dask.cube import Reader
 from visiomatic_dask.engine.bricks import Brick, BrickRecipe
 from visiomatic_dask.engine.mix_brick import MixBrick
 from visiomatic_dask.engine.placement import Placement
-from visiomatic_dask.engine.plane_brick import load
-from visiomatic_dask.pyramid import Box, Storage, mix_groups
+from visiomatic_dask.pyramid import Box, Storage, channel_groups, channel_strips, groups_cost, native_pixels
 from visiomatic_dask.rendering import ChannelChange, absolute_weights, change_mix, changes_between
 
 MOST_CHANGES = 8
@@ -49,6 +47,7 @@ class MixDelta:
 
     prefix = "mix-delta"
     is_deep = False
+    assembly = None
 
     @classmethod
     def between(cls, base: MixBrick, full: MixBrick, cost: int, worker: str | None = None) -> MixDelta | None:
@@ -97,15 +96,12 @@ class MixDelta:
     @property
     def _groups(self) -> list[list[int]]:
         channels = [change.channel for change in self.changes]
-        pixels = self.box.rows * self.box.columns
-        return mix_groups(Storage.of(self.reader), self.full.level, channels, pixels)
+        return channel_groups(Storage.of(self.reader), self.full.level, channels, self.box.rows, self.box.columns)
 
     @property
     def read_cost(self) -> int:
         """Bytes read of the source, where the base is there."""
-        storage = Storage.of(self.reader)
-        groups = self._groups
-        return sum(storage.cost((group[0], group[-1] + 1), self.full.level, self.box) for group in groups)
+        return groups_cost(Storage.of(self.reader), self._groups, self.full.level, self.box)
 
     def part(self, box: Box, plane: int) -> BrickRecipe:
         """Recipe of a rectangle, for a worker that does not hold the brick, hence not the base either: a sum."""
@@ -119,17 +115,16 @@ class MixDelta:
     def added_to(self, base: NDArray[np.float32]) -> NDArray[np.float32]:
         """Make the brick of its base, which is left as it is."""
         of_channel = {change.channel: change for change in self.changes}
-        read = [one for group in self._groups for one in self._read(group, of_channel)]
-        return change_mix(base, read, self.base_weights, absolute_weights(self.full.mix))
-
-    def _read(
-        self, group: Sequence[int], of_channel: dict[int, ChannelChange]
-    ) -> list[tuple[ChannelChange, NDArray[np.float32]]]:
-        """Read channels that share chunks, together."""
-        first, last = group[0], group[-1] + 1
-        pixels = np.empty((last - first, self.box.rows, self.box.columns), np.float32)
-        load(self.reader, (first, last), self.full.level, self.box, pixels, None)
-        return [(of_channel[channel], pixels[channel - first]) for channel in group]
+        old, new = self.base_weights, absolute_weights(self.full.mix)
+        made = np.empty_like(base)
+        for strip, channels in channel_strips(self.reader, tuple(of_channel), self.full.level, self.box):
+            place = np.s_[:, strip.top : strip.bottom, strip.left : strip.right]
+            read = (
+                (of_channel[channel], native_pixels(pixels)[:: -1 if bottom_up else 1])
+                for channel, pixels, bottom_up in channels
+            )
+            made[place] = change_mix(base[place], read, old, new)
+        return made
 
 
 def _in_memory(key: str) -> NDArray[np.float32] | None:

@@ -40,6 +40,7 @@ class PlaneBrick:
     stripe: int = 0
 
     prefix = "load-brick"
+    assembly = None
 
     @property
     def text(self) -> str:

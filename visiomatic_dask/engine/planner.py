@@ -67,10 +67,11 @@ class Planner:
             settings.read_limit,
             settings.preview_read,
             None if stored is None else settings.exact_read,
+            settings.mix_read,
         )
         self.ways = Ways(self.limits, stored is not None)
         # What is in the store is exact, whatever reading it takes.
-        self._stored_limits = replace(self.limits, read_limit=sys.maxsize)
+        self._stored_limits = replace(self.limits, read_limit=sys.maxsize, mix_read=sys.maxsize)
         self._stored = stored
         self._source_text = f"{settings.tile_size}|"
         self._store_text = f"store|{settings.tile_size}|{settings.store_mantissa}|"
@@ -171,7 +172,8 @@ class Planner:
 
     def _source_grid(self, request: TileRequest) -> BrickGrid:
         """Bricks made of the source: of a subsample, where the exact ones would take too much."""
-        return grid_of(*request.layer.at(request.level), request.style.content, self.limits)
+        limits = self.ways.source_limits if self.ways.of(request) is Way.SOURCE else self.limits
+        return grid_of(*request.layer.at(request.level), request.style.content, limits)
 
     def _plan(self, request: TileRequest, way: Way, workers: int) -> TilePlan:
         tile = self.tiles(request.layer).box(request.level, request.row, request.column)

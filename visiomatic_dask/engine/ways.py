@@ -8,12 +8,21 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Container
+from dataclasses import replace
 from enum import Enum
 from typing import Any
 
 from visiomatic_dask.cube import Layer, Reader
 from visiomatic_dask.engine.requests import TileRequest
-from visiomatic_dask.pyramid import BrickGrid, BrickLimits, Storage, bricks_of, level_count, mix_bricks_of, mix_groups
+from visiomatic_dask.pyramid import (
+    BrickGrid,
+    BrickLimits,
+    Storage,
+    bricks_of,
+    channel_groups,
+    level_count,
+    mix_bricks_of,
+)
 from visiomatic_dask.pyramid.store.layout import LARGEST_TILE
 from visiomatic_dask.pyramid.store.shards import PyramidPlan
 from visiomatic_dask.rendering import Content, Cut, Mono
@@ -46,10 +55,16 @@ class Ways:
         Say what is a preview where it is made of the source.
     has_store : bool
         Whether pyramids are built and kept.
+
+    Attributes
+    ----------
+    source_limits : BrickLimits
+        What exact bricks of the source are cut by, whatever a store could do better.
     """
 
     def __init__(self, limits: BrickLimits, has_store: bool) -> None:
         self._limits = limits
+        self.source_limits = replace(limits, exact_read=None)
         self._has_store = has_store
         self._found: OrderedDict[tuple[str, str], dict[tuple[Any, ...], Way]] = OrderedDict()
 
@@ -61,7 +76,7 @@ class Ways:
             of_layer = self._found[reader.fingerprint, reader.token] = {}
             if len(self._found) > _MOST_LAYERS:
                 self._found.popitem(last=False)
-        key = (request.level, request.settled, content.channels if not isinstance(content, Mono) else None)
+        key = (request.level, request.settled, "" if isinstance(content, Mono) else content.text)
         way = of_layer.get(key)
         if way is None:
             if len(of_layer) == _MOST_WAYS:
@@ -90,7 +105,12 @@ class Ways:
             return Way.SOURCE
         if not (self._has_store and request.level):
             return Way.SAMPLE
-        return Way.SAMPLE if request.settled and self._is_far(request) else Way.STORE
+        if not (request.settled and self._is_far(request)):
+            return Way.STORE
+        # Nobody who waits sees what the store will have; but a mix, which nothing else shows, is worth the wait.
+        is_mix = not isinstance(request.style.content, Mono)
+        at_once = is_mix and grid_of(reader, below, request.style.content, self.source_limits).preview_read is None
+        return Way.SOURCE if at_once else Way.SAMPLE
 
     def _is_far(self, request: TileRequest) -> bool:
         """Whether too much of the source has to be read until a tile is in the store: that behind a whole shard."""
@@ -101,7 +121,7 @@ class Ways:
         grid = plan.grid(request.level)
         rows = min(grid.rows << grid.level, plan.height)
         columns = min(grid.columns << grid.level, plan.width)
-        groups = len(mix_groups(storage, grid.level, content.channels, tile * tile))
+        groups = len(channel_groups(storage, grid.level, content.channels, tile, tile))
         read = rows * columns * storage.itemsize * storage.depth * groups
         return read > max(SETTLED_READ, self._limits.read_limit)
 

@@ -33,7 +33,16 @@ from visiomatic_dask.errors import VisiomaticError
 from visiomatic_dask.pyramid.rebin import accumulate, finish
 from visiomatic_dask.pyramid.store.piece_rebinning import warm_up
 from visiomatic_dask.readers.shared_cache import CHUNKS
-from visiomatic_dask.rendering import Canvas, Look, LookTables, TableCache, add_channel, render_mix, render_plane
+from visiomatic_dask.rendering import (
+    Canvas,
+    Look,
+    LookTables,
+    TableCache,
+    add_channel,
+    add_weights,
+    render_mix,
+    render_plane,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -250,7 +259,10 @@ def compile_kernels() -> None:
     for look in (Look(), Look(colormap="jet")):
         render_plane(planes, 0, 0, 0, (4, 4), 1.0, 0.0, 0.0, LookTables.of(look))
     render_mix(planes, 0, 0, (4, 4), (1.0,) * 3, (0.0,) * 3, LookTables.of(Look()))
-    add_channel(planes[0], 0.0, 1.0, 1.0, 1.0, planes)
+    mixed = np.zeros((3, 4, 4))
+    for pixels in (planes[0], planes[0].view(np.uint32)):
+        add_channel(pixels, 0.0, 1.0, 1.0, 1.0, mixed, True)
+        add_weights(pixels, np.ones(3), mixed, True)
     sums, counts = np.zeros((2, 2)), np.zeros((2, 2), np.int32)
     accumulate(planes[0], 1, 0, 1, 0, sums, counts)
     finish(sums, counts, np.empty((2, 2), np.float32))

@@ -1,7 +1,8 @@
 """Levels, tiles and bricks: pure geometry, the loader that fills a brick from a reader, and bounded samples."""
 
-from visiomatic_dask.pyramid.bricks import BrickGrid, BrickLimits, mix_bricks, plane_bricks
-from visiomatic_dask.pyramid.chunked_bricks import bricks_of, mix_bricks_of, mix_groups
+from visiomatic_dask.pyramid.bricks import MIX_READ, BrickGrid, BrickLimits, mix_bricks, plane_bricks
+from visiomatic_dask.pyramid.channel_stream import channel_groups, channel_strips, groups_cost, native_pixels
+from visiomatic_dask.pyramid.chunked_bricks import bricks_of, mix_bricks_of
 from visiomatic_dask.pyramid.levels import level_count, level_size
 from visiomatic_dask.pyramid.loading import load_block
 from visiomatic_dask.pyramid.preview import (
@@ -17,6 +18,7 @@ from visiomatic_dask.pyramid.tiles import Box, TileGrid
 from visiomatic_dask.pyramid.views import bricks_in_view
 
 __all__ = [
+    "MIX_READ",
     "Box",
     "BrickGrid",
     "BrickLimits",
@@ -24,7 +26,10 @@ __all__ = [
     "TileGrid",
     "bricks_in_view",
     "bricks_of",
+    "channel_groups",
+    "channel_strips",
     "cuts",
+    "groups_cost",
     "interpolate_rows",
     "level_count",
     "level_size",
@@ -34,7 +39,7 @@ __all__ = [
     "load_some_rows",
     "mix_bricks",
     "mix_bricks_of",
-    "mix_groups",
+    "native_pixels",
     "plane_bricks",
     "plane_windows",
     "sample_layer",

@@ -20,7 +20,11 @@ SOURCE_READ = 32 * 2**20
 """What a brick of a binned level may read of its source, where it is larger than one tile: enough to stream, little
 enough to share the work."""
 MIX_SIDE = 1024
-MIX_READ = 2 * SOURCE_READ
+MIX_READ = 384 * 2**20
+"""What a brick of a mix may read over all channels, where it is higher than one tile: 300 channels of 256 x 1024 pixels
+of float32. What reads more than that is shared among several tasks, each with some of the channels."""
+MIX_AT_ONCE = 4 * 10**9
+"""What all bricks of a view of a mix may read together at levels above 0, where a pyramid can take their place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +97,15 @@ class BrickLimits:
     brick_size : int
         Bytes of float32 in the largest brick.
     read_limit : int
-        Bytes that one brick may read of its source.
+        Bytes that one brick may read of its source, of each channel.
     preview_read : int
         Bytes that all previews of a view may read together.
     exact_read : int or None
         Bytes that all bricks of a view of a plane may read together, at levels above 0, to be exact; what reads more is
         a preview, for something better will take its place. None if nothing will: then whatever keeps to `read_limit`
         is exact.
+    mix_read : int
+        Bytes that one brick may read of its source over all channels of a mix; at levels above 0, all of a view.
     """
 
     tile_size: int
@@ -107,8 +113,9 @@ class BrickLimits:
     read_limit: int
     preview_read: int
     exact_read: int | None = None
+    mix_read: int = 2**35
 
-    def is_exact(self, level: int, tile_read: int, view_read: int, channels: int = 1) -> bool:
+    def is_exact(self, level: int, tile_read: int, view_read: int) -> bool:
         """Whether a level is shown exactly.
 
         Parameters
@@ -117,14 +124,25 @@ class BrickLimits:
             The level.
         tile_read, view_read : int
             Bytes that a tile of one channel reads, and all bricks that a view of it touches.
-        channels : int
-            How many are mixed.
         """
-        if channels * tile_read > self.read_limit:
+        if tile_read > self.read_limit:
             return False
-        if level == 0 or self.exact_read is None:
-            return True
-        return view_read <= self.exact_read and (channels == 1 or channels * view_read <= self.read_limit)
+        return level == 0 or self.exact_read is None or view_read <= self.exact_read
+
+    def is_mix_exact(self, level: int, tile_read: int, view_read: int, mix_read: int, mix_view_read: int) -> bool:
+        """Whether a level of a mix is shown exactly: at full resolution as far as can be, else where its channels are.
+
+        Parameters
+        ----------
+        level, tile_read, view_read
+            As of `is_exact`.
+        mix_read, mix_view_read : int
+            Bytes that a brick of the mix reads over all channels, and all bricks that a view of it touches.
+        """
+        if level == 0:
+            return mix_read <= self.mix_read
+        most = self.mix_read if self.exact_read is None else min(self.mix_read, MIX_AT_ONCE)
+        return mix_view_read <= most and self.is_exact(level, tile_read, view_read)
 
     def preview_share(self, bricks: int, channels: int = 1) -> int:
         """Bytes that each of the previews of a view may read.
@@ -183,14 +201,22 @@ def mix_bricks(width: int, height: int, itemsize: int, level: int, channels: int
     """Cut a level into bricks of a mix, which read every one of its `channels`; parameters as of `plane_bricks`."""
     tile = limits.tile_size
     columns_all, rows_all = level_size(width, level), level_size(height, level)
+    source = (width, height, itemsize, level)
     side = max(MIX_SIDE, tile)
-    most_read = min(MIX_READ, limits.read_limit)
-    while side > tile and channels * _source_read(side, side, width, height, itemsize, level) > most_read:
-        side //= 2
     rows, columns = _tiles(side, tile, rows_all), _tiles(side, tile, columns_all)
-    tile_read = _source_read(tile, tile, width, height, itemsize, level)
-    view_read = _view_read(rows, columns, width, height, itemsize, level)
-    if not limits.is_exact(level, tile_read, view_read, channels):
+    # Wide as long as can be: what follows one another on a disk comes ten times as fast as squares.
+    while rows > tile and channels * _source_read(rows, columns, *source) > MIX_READ:
+        rows = _tiles(rows // 2, tile, rows_all)
+    # Several tasks can share the channels, but not the pixels of one.
+    while columns > tile and (
+        _source_read(rows, columns, *source) > MIX_READ
+        or channels * _source_read(rows, columns, *source) > limits.mix_read
+    ):
+        columns = _tiles(columns // 2, tile, columns_all)
+    view_read = _view_read(rows, columns, *source)
+    brick_read = channels * _source_read(rows, columns, *source)
+    tile_read = _source_read(tile, tile, *source)
+    if not limits.is_mix_exact(level, tile_read, view_read, brick_read, channels * view_read):
         return preview_bricks(width, height, itemsize, level, channels, limits)
     return BrickGrid(columns_all, rows_all, 1, rows, columns)
 

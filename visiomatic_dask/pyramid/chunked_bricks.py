@@ -19,12 +19,13 @@ from visiomatic_dask.pyramid.bricks import (
     mix_bricks,
     plane_bricks,
 )
+from visiomatic_dask.pyramid.channel_stream import channel_groups
 from visiomatic_dask.pyramid.levels import level_size
 from visiomatic_dask.pyramid.storage import Storage
 from visiomatic_dask.pyramid.views import VIEW_COLUMNS, VIEW_ROWS, bricks_in_view, touched
 
-MIX_BUFFER = 32 * 2**20
-"""Bytes of the channels of a mix that are read together, because they share chunks."""
+_IN_PROPORTION = 0.6
+"""Half a brick of a mix is worth having where it reads less than so much of the whole."""
 
 
 def bricks_of(storage: Storage, level: int, limits: BrickLimits) -> BrickGrid:
@@ -51,22 +52,28 @@ def mix_bricks_of(storage: Storage, level: int, channels: Sequence[int], limits:
     tile = limits.tile_size
     columns_all, rows_all = level_size(storage.width, level), level_size(storage.height, level)
     side = max(MIX_SIDE, tile)
-    most_pixels, most_read = side * side, min(MIX_READ, limits.read_limit)
+    rows, columns = (min(side, math.ceil(size / tile) * tile) for size in (rows_all, columns_all))
+
+    def groups(rows: int, columns: int) -> int:
+        return len(channel_groups(storage, level, channels, rows, columns))
 
     def cost(rows: int, columns: int) -> int:
-        groups = mix_groups(storage, level, channels, rows * columns)
-        return len(groups) * storage.most_cost(rows, columns, level)
+        return groups(rows, columns) * storage.most_cost(rows, columns, level)
 
-    while side > tile and cost(side, side) > most_read:
-        side //= 2
-    rows, columns = (min(side, math.ceil(size / tile) * tile) for size in (rows_all, columns_all))
-    # Chunks that are wider than that are read all the same.
+    # Smaller only where that decodes less, nearly in proportion.
     read = cost(rows, columns)
-    while columns < columns_all and 2 * columns * rows <= most_pixels and cost(rows, 2 * columns) <= read:
+    while read > MIX_READ:
+        halves = [(rows // 2 // tile * tile, columns), (rows, columns // 2 // tile * tile)]
+        smaller = [(cost(*half), half) for half in halves if min(half) >= tile]
+        less = next((one for one in smaller if one[0] <= _IN_PROPORTION * read), None)
+        if less is None:
+            break
+        read, (rows, columns) = less
+    # Chunks that are wider than that are read all the same.
+    while columns < columns_all and 2 * columns * rows <= side * side and cost(rows, 2 * columns) <= read:
         columns = min(2 * columns, math.ceil(columns_all / tile) * tile)
-    groups = len(mix_groups(storage, level, channels, tile * tile))
-    tile_read = storage.most_cost(tile, tile, level)
-    if not limits.is_exact(level, tile_read, _view_cost(storage, rows, columns, level), groups):
+    tile_read, view_read = storage.most_cost(tile, tile, level), _view_cost(storage, rows, columns, level)
+    if not limits.is_mix_exact(level, tile_read, view_read, read, groups(rows, columns) * view_read):
         return preview_bricks_of(storage, level, len(channels), limits)
     return BrickGrid(columns_all, rows_all, 1, rows, columns)
 
@@ -94,23 +101,6 @@ def _view_cost(storage: Storage, rows: int, columns: int, level: int) -> int:
     high = rows * touched(VIEW_ROWS, rows, level_size(storage.height, level))
     wide = columns * touched(VIEW_COLUMNS, columns, level_size(storage.width, level))
     return storage.most_cost(high, wide, level)
-
-
-def mix_groups(storage: Storage, level: int, channels: Sequence[int], pixels: int) -> list[list[int]]:
-    """Group the channels of a mix by the chunks they share, as far as the buffer holds them.
-
-    Parameters
-    ----------
-    storage : Storage
-        The source.
-    level : int
-        The level; those above 0 take sums and counts beside the pixels.
-    channels : sequence of int
-        Of the mix.
-    pixels : int
-        Of the brick, in one plane.
-    """
-    return storage.groups(channels, max(1, MIX_BUFFER // (pixels * (16 if level else 4))))
 
 
 class _Cutter:

@@ -69,13 +69,22 @@ class RawReader:
 
     def read(self, window: Window) -> NDArray[Any]:
         """Read a window; see `visiomatic_dask.cube.Reader.read`."""
+        return self.scaling.physical(self._read_window(window))
+
+    def read_bits(self, window: Window) -> NDArray[np.uint32] | None:
+        """Read a window of big-endian float32 as it is stored; None where something else is, or it is to be scaled."""
+        if self.scaling != Scaling(">f4"):
+            return None
+        return self._read_window(window).view(np.uint32)
+
+    def _read_window(self, window: Window) -> NDArray[Any]:
         window.check_within(self.shape)
         wide = whole_rows(self.shape, self.source_itemsize, contiguous_window(window))
         stored = self._read_stored(wide)
         if wide != window:
             first, stop = (edge - wide.start[-1] for edge in (window.start[-1], window.stop[-1]))
             stored = np.ascontiguousarray(stored[..., first : stop : window.step[-1]])
-        return self.scaling.physical(stored)
+        return stored
 
     def _read_stored(self, window: Window) -> NDArray[Any]:
         stored = np.empty(window.shape, np.dtype(self.scaling.stored))

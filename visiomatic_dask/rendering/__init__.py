@@ -19,12 +19,10 @@ from visiomatic_dask.rendering.look import MEDIA_TYPES, ImageFormat, Look
 from visiomatic_dask.rendering.mix_changes import (
     ChannelChange,
     absolute_weights,
-    added_channels,
     change_mix,
     changes_between,
-    empty_mix,
 )
-from visiomatic_dask.rendering.mixing import add_channel
+from visiomatic_dask.rendering.mixing import MixSums, add_channel, add_partial, add_weights, finish_mix
 from visiomatic_dask.rendering.render import LookTables, TableCache, render_mix, render_plane
 from visiomatic_dask.rendering.style import Style
 
@@ -41,20 +39,22 @@ __all__ = [
     "Look",
     "LookTables",
     "Mix",
+    "MixSums",
     "Mono",
     "NaNPolicy",
     "Style",
     "TableCache",
     "absolute_weights",
     "add_channel",
-    "added_channels",
+    "add_partial",
+    "add_weights",
     "background",
     "change_mix",
     "changes_between",
     "check_colormap",
     "colormap_names",
-    "empty_mix",
     "encode",
+    "finish_mix",
     "interpolate_backgrounds",
     "known_backgrounds",
     "known_range_cut",

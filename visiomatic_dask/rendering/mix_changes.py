@@ -81,25 +81,6 @@ def changes_between(old: Mix, new: Mix, most: int) -> tuple[ChannelChange, ...] 
     return tuple(found)
 
 
-def added_channels(mix: Mix) -> list[ChannelChange]:
-    """List all channels of a mix that have a weight, as changes of nothing."""
-    rows = zip(mix.channels, mix.cuts.tolist(), mix.factors.tolist(), np.abs(mix.weights).tolist(), strict=True)
-    nothing = (0.0, 0.0, 0.0)
-    return [
-        ChannelChange(channel, low, _three(factors), 0.0, nothing, _three(weights))
-        for channel, (low, _), factors, weights in rows
-        if any(weights)
-    ]
-
-
-def empty_mix(mix: Mix, rows: int, columns: int) -> NDArray[np.float32]:
-    """Make what `change_mix` adds the first channel to: planes as the mix has them, with no channel finite."""
-    empty = np.full((3, rows, columns), np.nan, np.float32)
-    if mix.nan == "lo":
-        return empty
-    return np.concatenate([empty, np.zeros_like(empty)])
-
-
 def absolute_weights(mix: Mix) -> Three:
     """Add up the absolute weights of all channels in red, green and blue."""
     return _three(np.abs(mix.weights).sum(axis=0).tolist())
