@@ -109,7 +109,7 @@ class Brick:
     @cached_property
     def is_dear(self) -> bool:
         """Whether making it is worth stopping when nobody wants it any more."""
-        return self.recipe.read_cost >= _DEAR
+        return self.read_cost >= _DEAR
 
     @cached_property
     def assembly(self) -> Assembly | None:
@@ -120,6 +120,11 @@ class Brick:
     def nbytes(self) -> int:
         """Bytes of the brick."""
         return self.recipe.nbytes
+
+    @cached_property
+    def read_cost(self) -> int:
+        """Bytes that making it reads of the source."""
+        return self.recipe.read_cost
 
 
 def part_key(part: PartRecipe) -> str:

@@ -59,10 +59,16 @@ class BrickKeeper:
         Asynchronous.
     live_workers : callable
         Gives the addresses of the workers that can be used now.
+
+    Attributes
+    ----------
+    told : callable
+        Is told the key of every brick that has come into memory, or could not be made, and why not.
     """
 
     def __init__(self, client: Client, live_workers: Callable[[], Sequence[str]]) -> None:
         self.residency = Residency()
+        self.told: Callable[[str, BaseException | None], None] = lambda _key, _error: None
         self._client = client
         self._live_workers = live_workers
         self._futures: dict[str, Future] = {}
@@ -313,6 +319,7 @@ class BrickKeeper:
             self.carry_out(self.residency.located(key, holders.get(key, ())))
 
     def _deliver(self, key: str, error: BaseException | None) -> None:
+        self.told(key, error)
         waiting = self._waiting.pop(key, None)
         if waiting is None:
             return

@@ -22,17 +22,21 @@ class Placement(NamedTuple):
         What is hashed: the same for all bricks that lie side by side.
     stripe : int
         Number of the brick among those; neighbours differ by 1.
+    holder : str or None
+        A worker that holds what the brick is made of: preferred to all others.
     """
 
     text: str
     stripe: int = 0
+    holder: str | None = None
 
 
 def ranked(placement: Placement, workers: Iterable[str]) -> list[str]:
     """Sort workers by preference for a brick, the most preferred first."""
     order = sorted(workers, key=lambda worker: _weight(placement.text, worker), reverse=True)
     first = placement.stripe % len(order) if order else 0
-    return order[first:] + order[:first]
+    order = order[first:] + order[:first]
+    return order if placement.holder is None else sorted(order, key=lambda worker: worker != placement.holder)
 
 
 def preferred(placement: Placement, workers: Iterable[str]) -> str | None:

@@ -210,7 +210,7 @@ class Prefetcher:
             plan = self._planner.plan(request, workers)
             if plan.preview:
                 continue  # what is around it may be in the store
-            left -= plan.brick.recipe.read_cost
+            left -= plan.brick.read_cost
             if left < 0:
                 return
             yield plan.brick

@@ -17,6 +17,7 @@ from visiomatic_dask.engine.admission import Admission
 from visiomatic_dask.engine.build_news import BuildNews
 from visiomatic_dask.engine.builder import Builder, new_owner
 from visiomatic_dask.engine.cluster import ClusterTarget
+from visiomatic_dask.engine.drafts import Drafts, can_be_draft
 from visiomatic_dask.engine.link import ClusterLink, kept_link
 from visiomatic_dask.engine.measurer import Measurer
 from visiomatic_dask.engine.planner import Planner
@@ -68,7 +69,8 @@ class Renderer:
     layers : OpenLayers, optional
         Knows the cubes that are open; without it there are no pyramids either.
     news : PyramidNews, optional
-        Is told what becomes of pyramids; comes with `layers`.
+        Is told what becomes of previews; comes with `layers`. Without it nobody would hear of what follows a draft, so
+        there are none.
 
     Attributes
     ----------
@@ -85,6 +87,7 @@ class Renderer:
         if layers is not None and news is not None and settings.store is not None and settings.pyramid != "memory":
             self.pyramids = Pyramids(settings, self._builder, layers, news)
         self.planner = Planner(settings, self.pyramids)
+        self._drafts = None if news is None else Drafts(news, settings.silence)
         self._settings = settings
         self._link: ClusterLink | None = None
         self._admission = Admission(settings.queue_limit)
@@ -97,6 +100,8 @@ class Renderer:
         """Use another link from now on; with None there is no cluster for the time being."""
         self._link = link
         self._prefetcher.forget()
+        if self._drafts is not None:
+            self._drafts.use(None if link is None else link.dispatcher.keeper)
 
     def start(self) -> None:
         """Begin with what goes on by itself: looking at what others put into the store."""
@@ -105,6 +110,8 @@ class Renderer:
 
     async def close(self) -> None:
         """Stop what goes on by itself."""
+        if self._drafts is not None:
+            self._drafts.use(None)
         if self.pyramids is not None:
             await self.pyramids.close()
 
@@ -129,6 +136,8 @@ class Renderer:
         self.planner.forget(fingerprints)
         self.measure.spectral.forget(fingerprints)
         self._prefetcher.forget_files(fingerprints)
+        if self._drafts is not None:
+            self._drafts.forget(fingerprints)
         if self._link is not None:
             self._link.dispatcher.keeper.forget(fingerprints)
 
@@ -169,10 +178,13 @@ class Renderer:
 
     async def is_passing(self, request: TileRequest) -> bool:
         """Whether there is no more than a preview of a tile at the moment, which something exact will follow."""
-        if self.pyramids is None or self.planner.ways.of(request) is not Way.STORE:
+        drafts = self._drafts if can_be_draft(request) else None
+        if self.pyramids is not None and self.planner.ways.of(request) is Way.STORE:
+            await self.pyramids.looked_up(request.layer)
+        elif drafts is None:
             return False
-        await self.pyramids.looked_up(request.layer)
-        return self.planner.plan(request, self.workers).passing and not request.settled
+        plan = self.planner.plan(request, self.workers)
+        return not request.settled and (plan.passing or (drafts is not None and drafts.covers(plan)))
 
     async def tile(self, request: TileRequest, viewer: str = "") -> Picture:
         """Render a tile.
@@ -219,6 +231,8 @@ class Renderer:
         dispatcher, workers = self._linked().dispatcher, self.workers
         if self.pyramids is not None and plan.is_stored:
             self.pyramids.used(request.layer)
+        if self._drafts is not None:
+            plan = await self._drafts.instead(request, plan, viewer)
         if dispatcher.keeper.is_news(plan.brick):
             self._prefetcher.saw(viewer, request, plan, dispatcher.keeper, workers)
         elif plan.brick.recipe.is_deep:

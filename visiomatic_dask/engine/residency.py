@@ -114,6 +114,11 @@ class Residency:
         entry = self._entries.get(key)
         return None if entry is None else entry.state
 
+    def brick(self, key: str) -> Brick | None:
+        """Return the brick of a key, or None if it is not wanted."""
+        entry = self._entries.get(key)
+        return None if entry is None else entry.brick
+
     def workers(self, key: str) -> tuple[str, ...]:
         """Return the workers that hold a brick, as far as is known."""
         entry = self._entries.get(key)
@@ -205,6 +210,11 @@ class Residency:
     def failed(self, key: str) -> list[Instruction]:
         """Note that a brick's task has failed or was cancelled: it is wanted no longer."""
         return [*self._drop(key), *self._submit()]
+
+    def dispensable(self, key: str) -> list[Instruction]:
+        """Note that a brick in memory is not worth its room any more."""
+        entry = self._entries.get(key)
+        return self._drop(key) if entry is not None and entry.state is State.RESIDENT else []
 
     def misplaced(self, key: str, worker: str) -> list[Instruction]:
         """Note that a worker does not hold a brick it was thought to hold."""

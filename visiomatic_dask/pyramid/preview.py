@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visiomatic_dask.cube import Reader
-from visiomatic_dask.pyramid.loading import Binning, bands, load_block
+from visiomatic_dask.pyramid.loading import Binning, bands, load_block, read_planes
+from visiomatic_dask.pyramid.rebin import accumulate, finish
 from visiomatic_dask.pyramid.storage import Storage
 from visiomatic_dask.pyramid.tiles import Box
 from visiomatic_dask.pyramid.views import LEAST_READ
@@ -78,11 +79,61 @@ def load_preview_box(
     taken = np.zeros(box.rows, bool)
     taken[(np.asarray(rows) >> level) - box.top] = True
     if not taken.all():
-        _interpolate_rows(out, np.flatnonzero(taken))
+        interpolate_rows(out, np.flatnonzero(taken))
 
 
-def _interpolate_rows(out: NDArray[np.float32], there: NDArray[np.intp]) -> None:
-    """Fill the rows between those that are there: linearly, but next to NaN as the nearer one, so that none spreads."""
+def some_rows(storage: Storage, level: int, box: Box, count: int) -> range:
+    """Choose source rows behind a rectangle of a level, evenly spread, in different rows of the rectangle.
+
+    Parameters
+    ----------
+    storage : Storage
+        The source.
+    level, box
+        As of `visiomatic_dask.pyramid.load_block`.
+    count : int
+        How many at most, but at least one.
+    """
+    source = storage.source_box(level, box)
+    step = max(1 << level, -(-source.rows // max(1, count)))
+    return range(min(source.top + step // 2, (source.top + source.bottom) // 2), source.bottom, step)
+
+
+def load_some_rows(reader: Reader, plane: int, level: int, box: Box, rows: range, out: NDArray[np.float32]) -> None:
+    """Load single source rows behind a rectangle at a level, each averaged along x.
+
+    Parameters
+    ----------
+    reader, level, box
+        As of `visiomatic_dask.pyramid.load_block`.
+    plane : int
+        Index over all axes before y and x, flattened.
+    rows : range
+        Source rows, as of `some_rows`.
+    out : ndarray of float32, (rows, box.columns)
+        Where they go.
+    """
+    source = Storage.of(reader).source_box(level, box)
+    part = Box(rows[0], source.left, rows[-1] + 1, source.right)
+    for _, pixels in read_planes(reader, (plane, plane + 1), part, rows.step):
+        if not level:
+            out[:] = pixels[0, ::-1]
+            continue
+        sums, counts = np.zeros(out.shape, np.float64), np.zeros(out.shape, np.int32)
+        accumulate(pixels[0], level, (len(rows) - 1) << level, -(1 << level), 0, sums, counts)
+        finish(sums, counts, out)
+
+
+def interpolate_rows(out: NDArray[np.float32], there: NDArray[np.intp]) -> None:
+    """Fill the rows between those that are there: linearly, but next to NaN as the nearer one, so that none spreads.
+
+    Parameters
+    ----------
+    out : ndarray of float32, (rows, columns)
+        The picture.
+    there : ndarray of int, ascending
+        The rows that are there.
+    """
     out[: there[0]] = out[there[0]]
     out[there[-1] + 1 :] = out[there[-1]]
     for above, below in pairwise(there.tolist()):

@@ -21,6 +21,12 @@ from visiomatic_dask.rendering.encoding import encode
 from visiomatic_dask.rendering.equalisation import equalisation
 from visiomatic_dask.rendering.histogram import Histogram
 from visiomatic_dask.rendering.look import MEDIA_TYPES, ImageFormat, Look
+from visiomatic_dask.rendering.mix_changes import (
+    ChannelChange,
+    absolute_weights,
+    change_mix,
+    changes_between,
+)
 from visiomatic_dask.rendering.mixing import MixSums, add_channel, add_partial, add_weights, finish_mix
 from visiomatic_dask.rendering.render import render_mix, render_plane
 from visiomatic_dask.rendering.stretches import stretch_values
@@ -31,6 +37,7 @@ __all__ = [
     "MEDIA_TYPES",
     "Background",
     "Canvas",
+    "ChannelChange",
     "Collapse",
     "CollapseMethod",
     "Content",
@@ -45,10 +52,13 @@ __all__ = [
     "NaNPolicy",
     "Style",
     "TableCache",
+    "absolute_weights",
     "add_channel",
     "add_partial",
     "add_weights",
     "background",
+    "change_mix",
+    "changes_between",
     "check_colormap",
     "colormap_groups",
     "colormap_names",

@@ -80,8 +80,6 @@ class EventHub:
 
     Parameters
     ----------
-    builds : bool
-        Whether previews are ever followed by exact pictures here; subscribers are told.
     stored : int
         How many events are kept for those who come back.
     queued : int
@@ -93,8 +91,7 @@ class EventHub:
         Tells this hub from that of another process, or of another start of the server.
     """
 
-    def __init__(self, builds: bool = True, stored: int = _STORED, queued: int = _QUEUED) -> None:
-        self.builds = builds
+    def __init__(self, stored: int = _STORED, queued: int = _QUEUED) -> None:
         self.boot = secrets.token_hex(8)
         self._last = 0
         self._stored: deque[_Event] = deque()
@@ -177,7 +174,7 @@ class EventHub:
     def _begin(self, subscription: Subscription, watch: Watch, since: str | None) -> None:
         self._subscriptions.setdefault(watch.token, set()).add(subscription)
         seen = None if since is None else self._seen(since)
-        body = {"type": "hello", "boot": self.boot, "builds": self.builds}
+        body = {"type": "hello", "boot": self.boot, "builds": True}
         subscription.begin(watch, _message(self._last if seen is None else seen, body, watch))
         # Those of other layers are passed over: numbers rise, but not by one.
         missed = [one for one in self._stored if seen is not None and one.number > seen and one.token == watch.token]

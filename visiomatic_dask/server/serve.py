@@ -123,7 +123,7 @@ async def open_services(options: ServeOptions, settings: Settings, roots: DataRo
 
     cache = UnpackCache.of(settings)
     catalog = Catalog(roots, backgrounds, settings.open_cubes, forget, cache)
-    events = EventHub(settings.pyramid != "memory")
+    events = EventHub()
     async with (
         open_renderer(options.cluster, options.version, settings, catalog, events) as renderer,
         catalog.watched(),
