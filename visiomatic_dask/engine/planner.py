@@ -146,14 +146,12 @@ class Planner:
         TooLarge
             If even a subsample would read more than ``visiomatic.read-limit``.
         """
-        layer, level, box, limit = request.layer, request.level, request.box, self.limits.read_limit
-        source, below = layer.at(level)
-        whole, least = region_costs(source, below, box, request.style)
-        if whole <= limit:
-            return RegionPlan(request, source, below, None, request.token_by(self._source_text))
-        stored = None if self._stored is None else self._stored.reader(layer, level)
-        if stored is not None and self._is_done(layer, level, _runs(request.style), box):
-            return RegionPlan(request, stored, 0, None, request.token_by(self._store_text), is_stored=True)
+        exact = self.plan_exact_region(request)
+        if exact is not None:
+            return exact
+        limit = self.limits.read_limit
+        source, below = request.layer.at(request.level)
+        _, least = region_costs(source, below, request.box, request.style)
         if least > limit:
             raise TooLarge(
                 f"the region would read {least / 1e6:,.1f} MB at least; {limit / 1e6:,.1f} MB are "
@@ -161,6 +159,18 @@ class Planner:
                 "RGN",
             )
         return RegionPlan(request, source, below, limit, request.token_by(self._sample_text))
+
+    def plan_exact_region(self, request: RegionRequest) -> RegionPlan | None:
+        """Plan a region from the source, else from the store; None where only a subsample can be had now."""
+        layer, level, box = request.layer, request.level, request.box
+        source, below = layer.at(level)
+        whole, _ = region_costs(source, below, box, request.style)
+        if whole <= self.limits.read_limit:
+            return RegionPlan(request, source, below, None, request.token_by(self._source_text))
+        stored = None if self._stored is None else self._stored.reader(layer, level)
+        if stored is not None and self._is_done(layer, level, _runs(request.style), box):
+            return RegionPlan(request, stored, 0, None, request.token_by(self._store_text), is_stored=True)
+        return None
 
     def forget(self, fingerprints: Container[str]) -> None:
         """Let go of the plans for files that are others now, or gone."""
