@@ -15,7 +15,7 @@ from visiomatic_dask.cube import Reader
 from visiomatic_dask.engine.placement import Placement
 from visiomatic_dask.pyramid import Box
 
-BRICK_PREFIXES = ("load-brick", "mix-partial", "mix-combine", "mix-delta")
+BRICK_PREFIXES = ("load-brick", "mix-partial", "mix-combine", "mix-delta", "reproject-brick")
 """What the keys of bricks begin with: the names that the dashboard shows for their tasks."""
 
 

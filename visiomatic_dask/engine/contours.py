@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from visiomatic_dask.config import Settings
 from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine.contour_task import tile_contours
+from visiomatic_dask.engine.exact_pixels import ExactPixels
 from visiomatic_dask.engine.planner import Planner
-from visiomatic_dask.engine.plans import Need, RegionPlan
-from visiomatic_dask.engine.pyramids import Pyramids
+from visiomatic_dask.engine.plans import RegionPlan
 from visiomatic_dask.engine.requests import RegionRequest
 from visiomatic_dask.engine.task_runner import TaskRunner
-from visiomatic_dask.errors import InvalidRequest, PyramidGone, TooLarge, Unavailable, VisiomaticError
+from visiomatic_dask.errors import InvalidRequest, PyramidGone
 from visiomatic_dask.pyramid import Box
 from visiomatic_dask.rendering import Content, Look, Mix, Style
 from visiomatic_dask.rendering.content import canonical
@@ -22,8 +22,6 @@ from visiomatic_dask.rendering.content import canonical
 MOST_LEVELS = 64
 WIDEST_BOX = 15
 """Pixels of the box that a plane is smoothed by."""
-_BUILT_SOON = 5
-"""Seconds after which to ask again for what is being built."""
 
 
 @dataclass(frozen=True)
@@ -103,17 +101,17 @@ class ContourMaker:
     runner : TaskRunner
         Runs the tasks.
     planner : Planner
-        Says what pixels are read from.
-    pyramids : Pyramids or None
-        What is in the store.
+        Says where tiles lie.
+    exact : ExactPixels
+        Says what they are read from.
     settings : Settings
         How many points an answer may have.
     """
 
-    def __init__(self, runner: TaskRunner, planner: Planner, pyramids: Pyramids | None, settings: Settings) -> None:
+    def __init__(self, runner: TaskRunner, planner: Planner, exact: ExactPixels, settings: Settings) -> None:
         self._runner = runner
         self._planner = planner
-        self._pyramids = pyramids
+        self._exact = exact
         self._most = settings.measure_limit
 
     async def plan(self, request: ContourRequest) -> ContourPlan:
@@ -128,8 +126,8 @@ class ContourMaker:
         Unavailable
             If they are not in the store yet.
         """
-        layer, level, planner = request.layer, request.level, self._planner
-        grid = planner.tiles(layer)
+        layer, level = request.layer, request.level
+        grid = self._planner.tiles(layer)
         tile = grid.box(level, request.row, request.column)
         width, height = grid.size(level)
         margin = request.smooth // 2
@@ -139,27 +137,9 @@ class ContourMaker:
             min(tile.bottom + 1 + margin, height),
             min(tile.right + 1 + margin, width),
         )
-        if self._pyramids is not None and level:
-            await self._pyramids.looked_up(layer)
-        region = RegionRequest(layer, level, box, Style(request.content, Look()))
-        pixels = planner.plan_exact_region(region)
-        if pixels is None:
-            raise self._refusal(request, box)
+        pixels = await self._exact.plan(RegionRequest(layer, level, box, Style(request.content, Look())), "level")
         digest = hashlib.blake2b(f"contour|{pixels.token}|{request.text}".encode(), digest_size=16)
         return ContourPlan(request, tile, pixels, digest.hexdigest())
-
-    def _refusal(self, request: ContourRequest, box: Box) -> VisiomaticError:
-        """Say that a subsample has no contours, and have the store filled where that helps."""
-        layer, level = request.layer, request.level
-        if self._pyramids is not None and level in self._planner.ways.stored_levels(layer):
-            channels = request.content.channels
-            self._pyramids.want(layer, [Need(level, (channels[0], channels[-1] + 1), box)])
-            return Unavailable("the exact pixels of this tile are being built; try again soon", _BUILT_SOON)
-        return TooLarge(
-            "the contours of this tile would take reading more pixels than visiomatic.read-limit allows, and a "
-            "subsample has none: zoom in, or ask for fewer channels",
-            "level",
-        )
 
     async def make(self, plan: ContourPlan) -> bytes:
         """Have contours made, in one task: GeoJSON.
@@ -174,8 +154,6 @@ class ContourMaker:
             Whatever kept the pixels from being read.
         """
         request, pixels = plan.request, plan.pixels
-        if self._pyramids is not None and pixels.is_stored:
-            self._pyramids.used(request.layer)
         try:
             data: bytes = await self._runner.run(
                 tile_contours,
@@ -192,7 +170,6 @@ class ContourMaker:
                 in_parts=True,
             )
         except PyramidGone:
-            if self._pyramids is not None:
-                self._pyramids.gone(request.layer)
+            self._exact.gone(pixels.request)
             raise
         return data

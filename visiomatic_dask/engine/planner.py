@@ -15,9 +15,11 @@ from visiomatic_dask.config import Settings
 from visiomatic_dask.cube import Layer, Reader
 from visiomatic_dask.engine.bricks import Brick, BrickRecipe
 from visiomatic_dask.engine.content_bricks import brick_of
+from visiomatic_dask.engine.onto import Onto
 from visiomatic_dask.engine.plane_brick import PlaneBrick
 from visiomatic_dask.engine.plans import Need, RegionPlan, TilePlan
 from visiomatic_dask.engine.region_costs import region_costs
+from visiomatic_dask.engine.reprojected_brick import ReprojectedBrick
 from visiomatic_dask.engine.requests import RegionRequest, TileRequest
 from visiomatic_dask.engine.ways import Way, Ways, grid_of
 from visiomatic_dask.errors import TooLarge
@@ -26,6 +28,10 @@ from visiomatic_dask.rendering import Collapse, Content, Mono, Style
 
 _MOST_PLANS = 4096
 _BRICKS_A_WORKER = 4
+NO_SUBSAMPLE = (
+    "this would take reading more pixels than visiomatic.read-limit allows, and is not made from a subsample: zoom in, "
+    "or ask for fewer channels"
+)
 
 
 class StoredLevels(Protocol):
@@ -86,6 +92,9 @@ class Planner:
 
         That is the exact picture, where there will be one; a preview until then has none.
         """
+        if request.onto is not None:
+            is_stored = self._under(request).is_stored
+            return request.token_by(self._store_text if is_stored else self._source_text)
         match self.ways.of(request):
             case Way.SOURCE:
                 return request.token_by(self._source_text)
@@ -117,7 +126,11 @@ class Planner:
         ------
         InvalidRequest
             If there is no such tile.
+        TooLarge
+            If it lies on another layer's grid, and only a subsample of the pixels under it can be had.
         """
+        if request.onto is not None:
+            return self._plan_onto(request, request.onto)
         content = request.style.content
         what = _plane_text(content)
         way = self.ways.of(request)
@@ -135,8 +148,14 @@ class Planner:
 
     def needs(self, request: TileRequest) -> list[Need]:
         """List what has to be in the store for a tile to be exact."""
+        if request.onto is not None:
+            return self.needs_of(request.under)
         box = self.tiles(request.layer).box(request.level, request.row, request.column)
         return [Need(request.level, planes, box) for planes in _runs(request.style)]
+
+    def needs_of(self, request: RegionRequest) -> list[Need]:
+        """List what has to be in the store for a region to be exact."""
+        return [Need(request.level, planes, request.box) for planes in _runs(request.style)]
 
     def plan_region(self, request: RegionRequest) -> RegionPlan:
         """Plan a region: exact from the source, else exact from the store, else a subsample.
@@ -171,6 +190,20 @@ class Planner:
         if stored is not None and self._is_done(layer, level, _runs(request.style), box):
             return RegionPlan(request, stored, 0, None, request.token_by(self._store_text), is_stored=True)
         return None
+
+    def _under(self, request: TileRequest) -> RegionPlan:
+        """Plan the pixels under a tile on another layer's grid."""
+        plan = self.plan_exact_region(request.under)
+        if plan is None:
+            raise TooLarge(NO_SUBSAMPLE, "onto")
+        return plan
+
+    def _plan_onto(self, request: TileRequest, onto: Onto) -> TilePlan:
+        pixels, content = self._under(request), request.style.content
+        tile = self.tiles(onto.layer).box(request.level, request.row, request.column)
+        source = brick_of(content, pixels.reader, pixels.below, onto.box)
+        recipe = ReprojectedBrick(source, onto.source_sky, onto.sky, tile, onto.order, onto.overlaps)
+        return TilePlan(Brick(recipe), 0, tile.within(tile), preview=False, is_stored=pixels.is_stored)
 
     def forget(self, fingerprints: Container[str]) -> None:
         """Let go of the plans for files that are others now, or gone."""
