@@ -1,11 +1,12 @@
 """Which pixels of a layer lie under a tile of another, found by their world coordinates.
 
-It blocks: it evaluates both WCS at some thousand positions, a few milliseconds.
+Finding them blocks: both WCS are evaluated at some thousand positions, which takes ten milliseconds.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ _BORDER = 17
 _MOST_PIXELS = 2**24
 """Of a block that is interpolated between; larger ones are taken from a coarser level."""
 _MOST_SKIES = 256
+_MOST_PLACES = 4096
 _FRAME = "icrs"
 
 Floats = NDArray[np.float64]
@@ -64,7 +66,7 @@ class Onto:
 
 
 class OntoFinder:
-    """Finds where tiles of layers lie on others, and keeps the packed WCS of levels. Safe to use from several threads.
+    """Finds where tiles of layers lie on others, and keeps what it found last. Safe to use from several threads.
 
     Parameters
     ----------
@@ -75,6 +77,17 @@ class OntoFinder:
     def __init__(self, tile_size: int) -> None:
         self._tile_size = tile_size
         self._skies: OrderedDict[tuple[str, str, int], Sky] = OrderedDict()
+        self._found: OrderedDict[tuple[object, ...], Onto] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def known(self, shown: Layer, grid: Layer, place: tuple[int, int, int], order: Order) -> Onto | None:
+        """Return where a tile lies if it was found before; parameters as of `find`. It does not block."""
+        key = _key(shown, grid, place, order)
+        with self._lock:
+            found = self._found.get(key)
+            if found is not None:
+                self._found.move_to_end(key)
+        return found
 
     def find(self, shown: Layer, grid: Layer, place: tuple[int, int, int], order: Order) -> Onto:
         """Find where a tile lies.
@@ -106,7 +119,12 @@ class OntoFinder:
             if box.rows * box.columns <= _MOST_PIXELS:
                 break
             level += 1
-        return Onto(grid, order, level, box, overlaps, self._sky(shown, level), self._sky(grid, place[0]))
+        found = Onto(grid, order, level, box, overlaps, self._sky(shown, level), self._sky(grid, place[0]))
+        with self._lock:
+            self._found[_key(shown, grid, place, order)] = found
+            if len(self._found) > _MOST_PLACES:
+                self._found.popitem(last=False)
+        return found
 
     def _matching_level(self, shown: Layer, grid: Layer, level: int) -> int:
         """Find the coarsest level whose pixels are no larger than those of a level of the other layer."""
@@ -118,14 +136,21 @@ class OntoFinder:
 
     def _sky(self, layer: Layer, level: int) -> Sky:
         key = layer.reader.fingerprint, layer.reader.token, level
-        sky = self._skies.get(key)
+        with self._lock:
+            sky = self._skies.get(key)
         if sky is None:
             celestial = layer.wcs.at_level(level, layer.height).celestial
             assert celestial is not None
-            sky = self._skies[key] = Sky.of(celestial, level_size(layer.height, level))
-            while len(self._skies) > _MOST_SKIES:
-                self._skies.popitem(last=False)
+            sky = Sky.of(celestial, level_size(layer.height, level))
+            with self._lock:
+                self._skies[key] = sky
+                if len(self._skies) > _MOST_SKIES:
+                    self._skies.popitem(last=False)
         return sky
+
+
+def _key(shown: Layer, grid: Layer, place: tuple[int, int, int], order: Order) -> tuple[object, ...]:
+    return shown.reader.fingerprint, shown.reader.token, grid.reader.fingerprint, grid.reader.token, place, order
 
 
 def _check_sky(layer: Layer, parameter: str) -> None:

@@ -203,7 +203,9 @@ class Renderer:
             If the pixels under it cannot be had, or not yet.
         """
         place = request.level, request.row, request.column
-        found = await asyncio.to_thread(self._onto.find, request.layer, grid, place, order)
+        found = self._onto.known(request.layer, grid, place, order)
+        if found is None:
+            found = await asyncio.to_thread(self._onto.find, request.layer, grid, place, order)
         placed = replace(request, onto=found)
         await self._exact.plan(placed.under, "onto")
         return placed
