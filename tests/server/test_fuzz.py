@@ -30,7 +30,7 @@ API_KEYS = [
 ]
 RESOURCE_KEYS = [
     *("channel", "cuts", "mix", "brightness", "contrast", "gamma", "colormap", "invert", "quality", "v", "layer"),
-    *("x", "y", "method"),
+    *("x", "y", "method", "stretch", "saturation", "hue", "bad", "under", "over", "opacity"),
 ]
 NUMBERS = st.one_of(
     st.integers(-5, 8).map(str),
@@ -44,6 +44,7 @@ PAIRS = st.lists(NUMBERS, min_size=1, max_size=3).map(",".join)
 LINES = st.lists(PAIRS, min_size=1, max_size=3).map(":".join)
 WORDS = st.sampled_from(
     ["true", "jet", "viridis", "sky.fits", "small.fits", "PRIMARY", "zscale", "99.5", "a b", "%", "💥", "\0", "\x7f"]
+    + ["log", "asinh:7", "power:2", "histogram", "histogram:0,1", "log:", "red", "#12f", "#0102ZZ", "transparent", "lo"]
 )
 VALUES = st.one_of(NUMBERS, LISTS, PAIRS, LINES, WORDS, st.text(max_size=12))
 FUZZ = settings(

@@ -247,9 +247,10 @@ def _pickled(error: Exception) -> bytes:
 def compile_kernels() -> None:
     """Run every kernel once, so that no user waits for a compiler."""
     planes = np.zeros((3, 4, 4), np.float32)
-    for look in (Look(), Look(colormap="jet")):
+    for look in (Look(), Look(colormap="jet"), Look(bad="#000000")):
         render_plane(planes, 0, 0, 0, (4, 4), 1.0, 0.0, 0.0, LookTables.of(look))
-    render_mix(planes, 0, 0, (4, 4), (1.0,) * 3, (0.0,) * 3, LookTables.of(Look()))
+    for look in (Look(), Look(saturation=2.0), Look(hue=True), Look(bad="#000000")):
+        render_mix(planes, 0, 0, (4, 4), (1.0,) * 3, (0.0,) * 3, LookTables.of(look))
     add_channel(planes[0], 0.0, 1.0, 1.0, 1.0, planes)
     sums, counts = np.zeros((2, 2)), np.zeros((2, 2), np.int32)
     accumulate(planes[0], 1, 0, 1, 0, sums, counts)

@@ -17,8 +17,10 @@ from visiomatic_dask.rendering.cuts import (
 from visiomatic_dask.rendering.encoding import encode
 from visiomatic_dask.rendering.look import MEDIA_TYPES, ImageFormat, Look
 from visiomatic_dask.rendering.mixing import add_channel
-from visiomatic_dask.rendering.render import LookTables, TableCache, render_mix, render_plane
+from visiomatic_dask.rendering.render import render_mix, render_plane
+from visiomatic_dask.rendering.stretches import stretch_values
 from visiomatic_dask.rendering.style import Style
+from visiomatic_dask.rendering.tables import LookTables, TableCache
 
 __all__ = [
     "MEDIA_TYPES",
@@ -47,4 +49,5 @@ __all__ = [
     "render_mix",
     "render_plane",
     "sample_cut",
+    "stretch_values",
 ]

@@ -17,8 +17,8 @@ def encode(picture: NDArray[np.uint8], look: Look) -> bytes:
 
     Parameters
     ----------
-    picture : ndarray of uint8, (rows, columns, 1) or (rows, columns, 3)
-        Grey or RGB, row 0 at the top, contiguous.
+    picture : ndarray of uint8, (rows, columns, 1, 2, 3 or 4)
+        Grey or RGB, with alpha or without it, row 0 at the top, contiguous. JPEG takes no alpha.
     look : Look
         Tells the format and, for JPEG and WebP, the quality.
     """
@@ -30,7 +30,7 @@ def encode(picture: NDArray[np.uint8], look: Look) -> bytes:
             )
         )
     buffer = io.BytesIO()
-    image = Image.fromarray(picture[:, :, 0] if grey else picture)
+    image = Image.fromarray(_squeezed(picture))
     if look.format == "webp":
         # Method 0: as small as the default to within a few per cent, at less than half of its time.
         image.save(buffer, "webp", quality=look.quality, method=0)
@@ -38,3 +38,11 @@ def encode(picture: NDArray[np.uint8], look: Look) -> bytes:
         # Level 1: half as large again as the default, at a sixth of its time.
         image.save(buffer, "png", compress_level=1)
     return buffer.getvalue()
+
+
+def _squeezed(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Leave out an alpha that is opaque everywhere, which most pictures have, and the axis of a single plane."""
+    planes = picture.shape[2]
+    if planes in (2, 4) and (picture[:, :, -1] == 255).all():
+        planes -= 1
+    return np.ascontiguousarray(picture[:, :, :planes] if planes > 1 else picture[:, :, 0])

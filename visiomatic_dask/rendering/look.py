@@ -32,6 +32,8 @@ _RANGES: dict[str, tuple[float, float]] = {
 }
 _COLOUR = re.compile("#[0-9a-f]{6}")
 TRANSPARENT = "transparent"
+MARKS = ("bad", "under", "over")
+"""Colours that stand for pixels."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +102,14 @@ class Look:
             if not low <= value <= high:
                 raise InvalidRequest.value(name, value, f"a number from {low:g} to {high:g}")
         check_stretch(self.stretch)
-        for name in ("bad", "under", "over"):
+        for name in MARKS:
             colour = getattr(self, name)
             if colour and colour != TRANSPARENT and not _COLOUR.fullmatch(colour):
                 raise InvalidRequest.value(name, colour, f"a colour as #rrggbb, or {TRANSPARENT}")
         if self.has_alpha and self.format == "jpeg":
-            raise InvalidRequest("JPEG has no transparency: ask for PNG or WebP", "opacity")
+            name = next((name for name in MARKS if getattr(self, name) == TRANSPARENT), "opacity")
+            allowed = "1" if name == "opacity" else "a colour"
+            raise InvalidRequest.value(name, getattr(self, name), f"{allowed} in JPEG; PNG and WebP have transparency")
 
     @property
     def has_alpha(self) -> bool:

@@ -1,69 +1,18 @@
-"""Rendering: a rectangle of a brick, and a style, to a picture."""
+"""Rendering: a rectangle of a brick, and the tables of a look, to a picture."""
 
 from __future__ import annotations
-
-from collections import OrderedDict
-from dataclasses import dataclass
-from threading import Lock
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visiomatic_dask.rendering.canvas import Canvas
-from visiomatic_dask.rendering.colormaps import colormap_table
-from visiomatic_dask.rendering.look import Look
-from visiomatic_dask.rendering.transfer import transfer_colormap, transfer_grey, transfer_rgb, transfer_table
+from visiomatic_dask.rendering.hue import transfer_hue
+from visiomatic_dask.rendering.palette import mark_mix, transfer_palette
+from visiomatic_dask.rendering.saturation import saturation_matrix, transfer_saturated
+from visiomatic_dask.rendering.tables import LookTables
+from visiomatic_dask.rendering.transfer import transfer_colormap, transfer_grey, transfer_rgb
 
-_MOST_LOOKS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class LookTables:
-    """The tables of one look.
-
-    Attributes
-    ----------
-    transfer : ndarray of uint8
-        Of `visiomatic_dask.rendering.transfer.transfer_table`.
-    colormap : ndarray of uint8, (256, 3), or None
-        None for grey.
-    """
-
-    transfer: NDArray[np.uint8]
-    colormap: NDArray[np.uint8] | None
-
-    @classmethod
-    def of(cls, look: Look) -> LookTables:
-        """Compute the tables of a look."""
-        return cls(transfer_table(look.gamma, invert=look.invert), colormap_table(look.colormap))
-
-
-class TableCache:
-    """The looks used last, with their tables; those that differ in contrast, brightness or quality alone share them."""
-
-    def __init__(self) -> None:
-        self._looks: OrderedDict[tuple[Any, ...], tuple[Look, LookTables]] = OrderedDict()
-        self._lock = Lock()
-
-    def get(self, fields: tuple[Any, ...]) -> tuple[Look, LookTables]:
-        """Return the look that has these `visiomatic_dask.rendering.Look.fields`, and its tables."""
-        with self._lock:
-            known = self._looks.get(fields)
-            if known is None:
-                look = Look(*fields)
-                key = _tables_key(look)
-                tables = next((t for other, t in self._looks.values() if _tables_key(other) == key), None)
-                known = self._looks[fields] = (look, tables or LookTables.of(look))
-                if len(self._looks) > _MOST_LOOKS:
-                    self._looks.popitem(last=False)
-            else:
-                self._looks.move_to_end(fields)
-        return known
-
-
-def _tables_key(look: Look) -> tuple[float, bool, str]:
-    return look.gamma, look.invert, look.colormap
+_AS_IT_IS = saturation_matrix(1.0)
 
 
 def render_plane(
@@ -97,14 +46,20 @@ def render_plane(
 
     Returns
     -------
-    ndarray of uint8, (rows, columns, 1), or (rows, columns, 3) with a colormap
+    ndarray of uint8, (rows, columns, 1), or (rows, columns, 3) in colour; one more where pixels may be transparent
     """
-    if tables.colormap is None:
+    if tables.palette is not None and tables.marks is not None:
+        out = _blank(canvas, (*shape, tables.palette.shape[1]))
+        has_bad = tables.marks.has_bad
+        transfer_palette(
+            *(brick, plane, top, left, low, scale, offset, *tables.transfer, tables.palette, has_bad, out),
+        )
+    elif tables.colormap is None:
         out = _blank(canvas, (*shape, 1))
-        transfer_grey(brick, plane, top, left, low, scale, offset, tables.transfer, out)
+        transfer_grey(brick, plane, top, left, low, scale, offset, *tables.transfer, out)
     else:
         out = _blank(canvas, (*shape, 3))
-        transfer_colormap(brick, plane, top, left, low, scale, offset, tables.transfer, tables.colormap, out)
+        transfer_colormap(brick, plane, top, left, low, scale, offset, *tables.transfer, tables.colormap, out)
     return out
 
 
@@ -118,14 +73,28 @@ def render_mix(
     tables: LookTables,
     canvas: Canvas | None = None,
 ) -> NDArray[np.uint8]:
-    """Render a rectangle of a mixed brick of (3, rows, columns); parameters as of `render_plane`, one a colour.
+    """Render a rectangle of a mixed brick; parameters as of `render_plane`, one a colour.
+
+    The first three planes of the brick are red, green and blue; whatever follows is left alone.
 
     Returns
     -------
-    ndarray of uint8, (rows, columns, 3)
+    ndarray of uint8, (rows, columns, 3), or (rows, columns, 4) where pixels may be transparent
     """
-    out = _blank(canvas, (*shape, 3))
-    transfer_rgb(mixed, top, left, np.asarray(scale, np.float32), np.asarray(offset, np.float32), tables.transfer, out)
+    marks = tables.marks
+    out = _blank(canvas, (*shape, 4 if marks is not None and marks.has_alpha else 3))
+    if tables.hue is None and tables.saturation is None:
+        scales, offsets = np.asarray(scale, np.float32), np.asarray(offset, np.float32)
+        transfer_rgb(mixed, top, left, scales, offsets, *tables.transfer, out)
+    else:
+        matrix = _AS_IT_IS if tables.saturation is None else tables.saturation
+        placed = (mixed, top, left, np.asarray(scale), np.asarray(offset), matrix)
+        if tables.hue is None:
+            transfer_saturated(*placed, *tables.transfer, out)
+        else:
+            transfer_hue(*placed, *tables.hue, out)
+    if marks is not None:
+        mark_mix(mixed, top, left, marks.has_bad, marks.bad, marks.alpha, out)
     return out
 
 

@@ -53,6 +53,8 @@ def describe_cube(
             "colormap": "grey",
             "invert": False,
             "quality": settings.quality,
+            "stretch": "linear",
+            "saturation": 1,
         },
         "wcs": None
         if wcs.celestial is None
