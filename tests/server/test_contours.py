@@ -44,6 +44,8 @@ def test_levels_are_spread_between_the_cuts(service: Service) -> None:
     features = json.loads(data)["features"]
     assert [one["properties"]["value"] for one in features] == [-1.0, 2.0, 5.0]
     path = "/cubes/sky.fits/contours/3/0/0.geojson"
+    data = service.ok(f"{path}?cuts=0,16&count=3&stretch=sqrt").body
+    assert [one["properties"]["value"] for one in json.loads(data)["features"]] == [1.0, 4.0, 9.0]
     assert len(json.loads(service.ok(path).body)["features"]) == 5
 
 

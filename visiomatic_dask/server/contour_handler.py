@@ -7,6 +7,7 @@ import math
 from visiomatic_dask.engine.contours import MOST_LEVELS, WIDEST_BOX, ContourRequest
 from visiomatic_dask.errors import InvalidRequest, PyramidGone
 from visiomatic_dask.rendering import Mix, Style
+from visiomatic_dask.rendering.stretches import curve_of
 from visiomatic_dask.server.arguments import Arguments
 from visiomatic_dask.server.cube_handlers import LayerHandler
 from visiomatic_dask.server.responses import Delivery, cache_headers
@@ -47,7 +48,9 @@ class ContourHandler(LayerHandler):
 
 
 def contour_levels(arguments: Arguments, style: Style) -> tuple[float, ...]:
-    """Find the values of contours: those given, or as many as are asked for, evenly spaced between the cuts.
+    """Find the values of contours: those given, or as many as are asked for between the cuts.
+
+    Those are evenly spaced in brightness: closer together where the stretch is steep.
 
     Raises
     ------
@@ -63,8 +66,8 @@ def contour_levels(arguments: Arguments, style: Style) -> tuple[float, ...]:
     if isinstance(style.content, Mix):
         return (0.0,)  # is refused as a whole
     cut = style.content.cut
-    low, high = min(cut.low, cut.high), max(cut.low, cut.high)
-    return tuple(low + (high - low) * (number / (count + 1)) for number in range(1, count + 1))
+    shares = curve_of(style.look.stretch).inverse([number / (count + 1) for number in range(1, count + 1)])
+    return tuple(sorted({cut.low + (cut.high - cut.low) * share for share in shares.tolist()}))
 
 
 def _given(text: str) -> tuple[float, ...]:
