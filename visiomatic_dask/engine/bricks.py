@@ -16,7 +16,7 @@ from visiomatic_dask.engine.channel_sums import Assembly, PartRecipe
 from visiomatic_dask.engine.placement import Placement
 from visiomatic_dask.pyramid import Box
 
-BRICK_PREFIXES = ("load-brick", "mix-partial", "mix-combine", "mix-delta")
+BRICK_PREFIXES = ("load-brick", "mix-partial", "mix-combine", "mix-delta", "reproject-brick")
 """What the keys of bricks begin with: the names that the dashboard shows for their tasks."""
 _LARGEST_RECIPE = 4096
 _DEAR = 2**27

@@ -15,9 +15,11 @@ from visiomatic_dask.config import Settings
 from visiomatic_dask.cube import Layer, Reader
 from visiomatic_dask.engine.bricks import Brick, BrickRecipe
 from visiomatic_dask.engine.content_bricks import brick_of
+from visiomatic_dask.engine.onto import Onto
 from visiomatic_dask.engine.plane_brick import PlaneBrick
 from visiomatic_dask.engine.plans import Need, RegionPlan, TilePlan
 from visiomatic_dask.engine.region_costs import region_costs
+from visiomatic_dask.engine.reprojected_brick import ReprojectedBrick
 from visiomatic_dask.engine.requests import RegionRequest, TileRequest
 from visiomatic_dask.engine.ways import Way, Ways, grid_of
 from visiomatic_dask.errors import TooLarge
@@ -26,6 +28,10 @@ from visiomatic_dask.rendering import Collapse, Content, Mono, Style
 
 _MOST_PLANS = 4096
 _BRICKS_A_WORKER = 4
+NO_SUBSAMPLE = (
+    "this would take reading more pixels than visiomatic.read-limit allows, and is not made from a subsample: zoom in, "
+    "or ask for fewer channels"
+)
 
 
 class StoredLevels(Protocol):
@@ -87,6 +93,9 @@ class Planner:
 
         That is the exact picture, where there will be one; a preview until then has none.
         """
+        if request.onto is not None:
+            is_stored = self._under(request).is_stored
+            return request.token_by(self._store_text if is_stored else self._source_text)
         match self.ways.of(request):
             case Way.SOURCE:
                 return request.token_by(self._source_text)
@@ -118,7 +127,11 @@ class Planner:
         ------
         InvalidRequest
             If there is no such tile.
+        TooLarge
+            If it lies on another layer's grid, and only a subsample of the pixels under it can be had.
         """
+        if request.onto is not None:
+            return self._plan_onto(request, request.onto)
         content = request.style.content
         what = _plane_text(content)
         way = self.ways.of(request)
@@ -136,8 +149,14 @@ class Planner:
 
     def needs(self, request: TileRequest) -> list[Need]:
         """List what has to be in the store for a tile to be exact."""
+        if request.onto is not None:
+            return self.needs_of(request.under)
         box = self.tiles(request.layer).box(request.level, request.row, request.column)
         return [Need(request.level, planes, box) for planes in _runs(request.style)]
+
+    def needs_of(self, request: RegionRequest) -> list[Need]:
+        """List what has to be in the store for a region to be exact."""
+        return [Need(request.level, planes, request.box) for planes in _runs(request.style)]
 
     def plan_region(self, request: RegionRequest) -> RegionPlan:
         """Plan a region: exact from the source, else exact from the store, else a subsample.
@@ -147,14 +166,12 @@ class Planner:
         TooLarge
             If even a subsample would read more than ``visiomatic.read-limit``.
         """
-        layer, level, box, limit = request.layer, request.level, request.box, self.limits.read_limit
-        source, below = layer.at(level)
-        whole, least = region_costs(source, below, box, request.style)
-        if whole <= limit:
-            return RegionPlan(request, source, below, None, request.token_by(self._source_text))
-        stored = None if self._stored is None else self._stored.reader(layer, level)
-        if stored is not None and self._is_done(layer, level, _runs(request.style), box):
-            return RegionPlan(request, stored, 0, None, request.token_by(self._store_text), is_stored=True)
+        exact = self.plan_exact_region(request)
+        if exact is not None:
+            return exact
+        limit = self.limits.read_limit
+        source, below = request.layer.at(request.level)
+        _, least = region_costs(source, below, request.box, request.style)
         if least > limit:
             raise TooLarge(
                 f"the region would read {least / 1e6:,.1f} MB at least; {limit / 1e6:,.1f} MB are "
@@ -162,6 +179,32 @@ class Planner:
                 "RGN",
             )
         return RegionPlan(request, source, below, limit, request.token_by(self._sample_text))
+
+    def plan_exact_region(self, request: RegionRequest) -> RegionPlan | None:
+        """Plan a region from the source, else from the store; None where only a subsample can be had now."""
+        layer, level, box = request.layer, request.level, request.box
+        source, below = layer.at(level)
+        whole, _ = region_costs(source, below, box, request.style)
+        if whole <= self.limits.read_limit:
+            return RegionPlan(request, source, below, None, request.token_by(self._source_text))
+        stored = None if self._stored is None else self._stored.reader(layer, level)
+        if stored is not None and self._is_done(layer, level, _runs(request.style), box):
+            return RegionPlan(request, stored, 0, None, request.token_by(self._store_text), is_stored=True)
+        return None
+
+    def _under(self, request: TileRequest) -> RegionPlan:
+        """Plan the pixels under a tile on another layer's grid."""
+        plan = self.plan_exact_region(request.under)
+        if plan is None:
+            raise TooLarge(NO_SUBSAMPLE, "onto")
+        return plan
+
+    def _plan_onto(self, request: TileRequest, onto: Onto) -> TilePlan:
+        pixels, content = self._under(request), request.style.content
+        tile = self.tiles(onto.layer).box(request.level, request.row, request.column)
+        source = brick_of(content, pixels.reader, pixels.below, onto.box)
+        recipe = ReprojectedBrick(source, onto.source_sky, onto.sky, tile, onto.order, onto.overlaps)
+        return TilePlan(Brick(recipe), 0, tile.within(tile), preview=False, is_stored=pixels.is_stored)
 
     def forget(self, fingerprints: Container[str]) -> None:
         """Let go of the plans for files that are others now, or gone."""

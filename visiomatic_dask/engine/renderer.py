@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Container
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from visiomatic_dask.config import Settings
 from visiomatic_dask.cube import Layer
@@ -17,14 +18,18 @@ from visiomatic_dask.engine.admission import Admission
 from visiomatic_dask.engine.build_news import BuildNews
 from visiomatic_dask.engine.builder import Builder, new_owner
 from visiomatic_dask.engine.cluster import ClusterTarget
+from visiomatic_dask.engine.contours import ContourMaker
 from visiomatic_dask.engine.drafts import Drafts, can_be_draft
+from visiomatic_dask.engine.exact_pixels import ExactPixels
 from visiomatic_dask.engine.link import ClusterLink, kept_link
 from visiomatic_dask.engine.measurer import Measurer
+from visiomatic_dask.engine.onto import OntoFinder
 from visiomatic_dask.engine.planner import Planner
 from visiomatic_dask.engine.plans import RegionPlan, TilePlan
 from visiomatic_dask.engine.prefetch import Prefetcher
 from visiomatic_dask.engine.pyramid_news import OpenLayers, PyramidNews
 from visiomatic_dask.engine.pyramids import Pyramids
+from visiomatic_dask.engine.reprojected_brick import Order
 from visiomatic_dask.engine.requests import Picture, RegionRequest, TileRequest
 from visiomatic_dask.engine.task_runner import TaskRunner
 from visiomatic_dask.engine.ways import Way
@@ -80,6 +85,8 @@ class Renderer:
         Finds a tile's brick.
     measure : Measurer
         Statistics and measurements.
+    contours : ContourMaker
+        Contours of tiles.
     """
 
     def __init__(self, settings: Settings, layers: OpenLayers | None = None, news: PyramidNews | None = None) -> None:
@@ -95,6 +102,9 @@ class Renderer:
         self._runner = TaskRunner(self._linked, settings.deadline)
         stored = None if self.pyramids is None else self.pyramids.histogram
         self.measure = Measurer(self._runner, settings, stored=stored)
+        self._exact = ExactPixels(self.planner, self.pyramids)
+        self.contours = ContourMaker(self._runner, self.planner, self._exact, settings)
+        self._onto = OntoFinder(settings.tile_size)
 
     def use(self, link: ClusterLink | None) -> None:
         """Use another link from now on; with None there is no cluster for the time being."""
@@ -178,6 +188,8 @@ class Renderer:
 
     async def is_passing(self, request: TileRequest) -> bool:
         """Whether there is no more than a preview of a tile at the moment, which something exact will follow."""
+        if request.onto is not None:
+            return False
         drafts = self._drafts if can_be_draft(request) else None
         if self.pyramids is not None and self.planner.ways.of(request) is Way.STORE:
             await self.pyramids.looked_up(request.layer)
@@ -185,6 +197,33 @@ class Renderer:
             return False
         plan = self.planner.plan(request, self.workers)
         return not request.settled and (plan.passing or (drafts is not None and drafts.covers(plan)))
+
+    async def onto(self, request: TileRequest, grid: Layer, order: Order) -> TileRequest:
+        """Find where a tile lies that is one of another layer's, and make sure that its pixels can be had.
+
+        Parameters
+        ----------
+        request : TileRequest
+            What is shown; level, row and column are those of a tile of the other layer.
+        grid : Layer
+            The other layer.
+        order : {"nearest", "bilinear", "bicubic"}
+            How pixels are interpolated.
+
+        Raises
+        ------
+        InvalidRequest
+            If there is no such tile, or one of the layers has no celestial coordinates that can be used.
+        TooLarge, Unavailable
+            If the pixels under it cannot be had, or not yet.
+        """
+        place = request.level, request.row, request.column
+        found = self._onto.known(request.layer, grid, place, order)
+        if found is None:
+            found = await asyncio.to_thread(self._onto.find, request.layer, grid, place, order)
+        placed = replace(request, onto=found)
+        await self._exact.plan(placed.under, "onto")
+        return placed
 
     async def tile(self, request: TileRequest, viewer: str = "") -> Picture:
         """Render a tile.
@@ -215,6 +254,9 @@ class Renderer:
             try:
                 return await self._rendered(request, plan, viewer)
             except StoreError as error:
+                if request.onto is not None:
+                    self._exact.gone(request.under)
+                    raise
                 if self.pyramids is None or not plan.is_stored:
                     raise
                 if not isinstance(error, PyramidGone):
@@ -231,9 +273,11 @@ class Renderer:
         dispatcher, workers = self._linked().dispatcher, self.workers
         if self.pyramids is not None and plan.is_stored:
             self.pyramids.used(request.layer)
-        if self._drafts is not None:
+        if self._drafts is not None and request.onto is None:
             plan = await self._drafts.instead(request, plan, viewer)
-        if dispatcher.keeper.is_news(plan.brick):
+        if request.onto is not None:
+            pass  # what is looked at next is not to be told from it
+        elif dispatcher.keeper.is_news(plan.brick):
             self._prefetcher.saw(viewer, request, plan, dispatcher.keeper, workers)
         elif plan.brick.recipe.is_deep:
             self._prefetcher.stepped(viewer, request, plan, dispatcher.keeper, workers)

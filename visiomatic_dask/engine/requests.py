@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from visiomatic_dask.cube import Layer
+from visiomatic_dask.engine.onto import Onto
 from visiomatic_dask.engine.timing import Timing
 from visiomatic_dask.pyramid import Box
 from visiomatic_dask.rendering import Style
@@ -25,6 +26,8 @@ class TileRequest:
         How it is rendered.
     settled : bool
         Whether what is sent has to stay: who asks will hear of no better picture.
+    onto : Onto or None
+        For a tile on the pixel grid of another layer, of whose tiles it is one: where it lies.
     """
 
     layer: Layer
@@ -33,11 +36,22 @@ class TileRequest:
     column: int
     style: Style
     settled: bool = False
+    onto: Onto | None = None
 
     def token_by(self, way: str) -> str:
         """32 hexadecimal digits that tell the bytes of the request, made in a certain way, from any other."""
+        what = f"{self.level}|{self.row}|{self.column}|{self.style.text}"
+        if self.onto is not None:
+            source = self.layer.at(self.onto.level)[0].token
+            return _digest(f"onto|{self.onto.text}|{way}{source}|{what}")
         source = self.layer.at(self.level)[0].token
-        return _digest(f"tile|{way}{source}|{self.level}|{self.row}|{self.column}|{self.style.text}")
+        return _digest(f"tile|{way}{source}|{what}")
+
+    @property
+    def under(self) -> RegionRequest:
+        """For a tile on another layer's grid: the pixels that it is interpolated between."""
+        assert self.onto is not None
+        return RegionRequest(self.layer, self.onto.level, self.onto.box, self.style)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from tornado.web import Application, HTTPError, StaticFileHandler
 from visiomatic_dask.server.api_handler import APIHandler
 from visiomatic_dask.server.base import BaseHandler, NotFoundHandler, Services
 from visiomatic_dask.server.colormap_handlers import ColormapsHandler, StripHandler
+from visiomatic_dask.server.contour_handler import ContourHandler
 from visiomatic_dask.server.coordinate_handlers import AxesHandler, PixelsHandler, WCSHandler, WorldHandler
 from visiomatic_dask.server.cube_handlers import (
     CubeHandler,
@@ -98,6 +99,7 @@ def make_application(services: Services) -> Application:
             (r"/colormaps/([^/]+)\.([a-z]+)", StripHandler, common),
             (r"/cubes", CubesHandler, common),
             (rf"/cubes/(.+)/tiles/{_NUMBER}/{_NUMBER}/{_NUMBER}\.([a-z]+)", TileHandler, common),
+            (rf"/cubes/(.+)/contours/{_NUMBER}/{_NUMBER}/{_NUMBER}\.geojson", ContourHandler, common),
             (r"/cubes/(.+)/values", ValuesHandler, common),
             (r"/cubes/(.+)/cuts", CutsHandler, common),
             (r"/cubes/(.+)/presets", PresetsHandler, common),

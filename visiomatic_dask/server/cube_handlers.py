@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine.requests import TileRequest
@@ -15,6 +16,7 @@ from visiomatic_dask.server.arguments import Arguments
 from visiomatic_dask.server.base import BaseHandler
 from visiomatic_dask.server.browse import MOST_ENTRIES, PageRequest
 from visiomatic_dask.server.catalog import OpenedCube
+from visiomatic_dask.server.onto_query import ONTO_KEYS, asked_onto
 from visiomatic_dask.server.responses import Delivery
 from visiomatic_dask.server.style_query import STYLE_KEYS, resource_style
 from visiomatic_dask.server.tile_paths import KnownStyle
@@ -105,7 +107,7 @@ class TileHandler(LayerHandler):
     async def get(self, name: str, level: str, row: str, column: str, suffix: str) -> None:
         """Send a tile."""
         arguments = self.arguments
-        arguments.check_names((*STYLE_KEYS, "layer", "v"))
+        arguments.check_names((*STYLE_KEYS, *ONTO_KEYS, "layer", "v"))
         if suffix not in _FORMATS:
             raise InvalidRequest.value("suffix", suffix, ", ".join(_FORMATS))
         opened, layer = await self.open(name, arguments)
@@ -114,8 +116,15 @@ class TileHandler(LayerHandler):
         is_current = self.preset_watch(arguments, opened)
         style = await self.style(arguments, opened, layer, image_format)
         request = TileRequest(layer, int(level), int(row), int(column), style)
-        services.renderer.planner.tiles(layer).box(request.level, request.row, request.column)
         delivery = Delivery(image_format, fingerprinted, previews=True)
+        onto = await asked_onto(arguments, services.catalog)
+        if onto is not None:
+            # The fingerprint in the URL is that of the cube shown, and says nothing of the other one. Nor is what the
+            # path means kept: where the tile lies differs from one to the next.
+            delivery = replace(delivery, fingerprinted=False)
+            await self.send_tile(await services.renderer.onto(request, *onto), delivery)
+            return
+        services.renderer.planner.tiles(layer).box(request.level, request.row, request.column)
         services.styles.put(self.request.uri or "", KnownStyle(opened.cube, layer, style, delivery, is_current))
         await self.send_tile(request, delivery)
 
