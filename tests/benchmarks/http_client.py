@@ -136,7 +136,7 @@ class _ClosedIdle(BrokenAnswer):
 
 async def _chunks(reader: asyncio.StreamReader) -> bytes:
     """Read a body of which each part says how long it is (RFC 9112, section 7.1)."""
-    parts = []
+    parts: list[bytes] = []
     while True:
         size, _, _ = (await reader.readuntil(b"\r\n")).strip().partition(b";")
         try:
