@@ -116,11 +116,14 @@ class Connection:
             raise BrokenAnswer("headers without an end") from error
         status, headers = _parse(head)
         length = headers.get("content-length", "0" if status in (204, 304) else "")
-        if not length.isdigit():
-            raise BrokenAnswer("no content length")
         try:
-            body = await reader.readexactly(int(length))
-        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            if headers.get("transfer-encoding", "").lower() == "chunked":
+                body = await _chunks(reader)
+            elif length.isdigit():
+                body = await reader.readexactly(int(length))
+            else:
+                raise BrokenAnswer("neither a content length nor chunks")
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError) as error:
             raise BrokenAnswer("closed within the body") from error
         if headers.get("connection", "").lower() == "close":
             self.close()
@@ -129,6 +132,23 @@ class Connection:
 
 class _ClosedIdle(BrokenAnswer):
     """Not one byte came: on a connection used before, that is the server closing it as the request was sent."""
+
+
+async def _chunks(reader: asyncio.StreamReader) -> bytes:
+    """Read a body of which each part says how long it is (RFC 9112, section 7.1)."""
+    parts: list[bytes] = []
+    while True:
+        size, _, _ = (await reader.readuntil(b"\r\n")).strip().partition(b";")
+        try:
+            length = int(size, 16)
+        except ValueError as error:
+            raise BrokenAnswer(f"no length of a chunk: {size!r}") from error
+        if length == 0:
+            while (await reader.readuntil(b"\r\n")) != b"\r\n":
+                pass  # trailers
+            return b"".join(parts)
+        parts.append(await reader.readexactly(length))
+        await reader.readexactly(2)
 
 
 def _parse(head: bytes) -> tuple[int, dict[str, str]]:
@@ -146,11 +166,12 @@ def _parse(head: bytes) -> tuple[int, dict[str, str]]:
 
 @dataclass(frozen=True)
 class Timed:
-    """An answer, and when its request was sent and its last byte came, by `time.perf_counter`."""
+    """An answer, when its request was sent and its last byte came, by `time.perf_counter`, and to which path."""
 
     answer: Answer
     began: float
     ended: float
+    path: str
 
     @property
     def seconds(self) -> float:
@@ -158,7 +179,7 @@ class Timed:
         return self.ended - self.began
 
 
-async def fetch_all(connections: Sequence[Connection], paths: Iterable[str]) -> list[Timed]:
+async def fetch_all(connections: Sequence[Connection], paths: Iterable[str], headers: str = "") -> list[Timed]:
     """Ask for several paths in order over a few connections, each taking the next when it is free."""
     left = iter(paths)
     found: list[Timed] = []
@@ -166,8 +187,8 @@ async def fetch_all(connections: Sequence[Connection], paths: Iterable[str]) -> 
     async def take_turns(connection: Connection) -> None:
         for path in left:
             began = time.perf_counter()
-            answer = await connection.get(path)
-            found.append(Timed(answer, began, time.perf_counter()))
+            answer = await connection.get(path, headers)
+            found.append(Timed(answer, began, time.perf_counter(), path))
 
     async with asyncio.TaskGroup() as group:
         for connection in connections:

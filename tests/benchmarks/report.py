@@ -38,7 +38,11 @@ def table(section: Section, measured: Measured) -> list[list[str]]:
     """Rows of text: title, one column for each thing measured, and how many times better than the reference."""
     names = list(measured.columns)
     reference = measured.columns.get(section.reference or "")
-    compared = [name for name in names if reference is not None and name != section.reference]
+    compared = [
+        name
+        for name in names
+        if name != section.reference and reference and reference.keys() & measured.columns[name].keys()
+    ]
     rows = [["", *names, *(f"{name} is better by" for name in compared)]]
     for row in section.rows:
         values = {name: measured.columns[name].get(row.key) for name in names}

@@ -99,6 +99,7 @@ def running(
     settings: Mapping[str, str] | None = None,
     options: Sequence[str] = (),
     workers: int = WORKERS,
+    worker_options: Sequence[str] = (),
 ) -> Iterator[Running]:
     """Start a server with an empty cache; stop it and its cluster, by pid, at the end.
 
@@ -116,6 +117,8 @@ def running(
         More of `serve`, where the server is ours.
     workers : int
         Of ``ours-cluster``.
+    worker_options : sequence of str, optional
+        More of `dask worker`, for those.
     """
     cache = folder / "cache"
     cache.mkdir(parents=True)
@@ -124,7 +127,7 @@ def running(
         parts: dict[str, int] = {}
         if kind == "ours-cluster":
             file = folder / "scheduler.json"
-            parts = stack.enter_context(cluster_processes(file, folder, cache, workers))
+            parts = stack.enter_context(cluster_processes(file, folder, cache, workers, worker_options))
         port = _free_port()
         began = time.monotonic()
         if kind == "visiomatic":
@@ -184,7 +187,9 @@ def running_titiler(data: Path, folder: Path) -> Iterator[Running]:
 
 
 @contextlib.contextmanager
-def cluster_processes(file: Path, folder: Path, cache: Path, workers: int = WORKERS) -> Iterator[dict[str, int]]:
+def cluster_processes(
+    file: Path, folder: Path, cache: Path, workers: int = WORKERS, worker_options: Sequence[str] = ()
+) -> Iterator[dict[str, int]]:
     """Run a scheduler and workers that keep to loopback, with the settings advised for clusters; give their pids.
 
     Parameters
@@ -197,6 +202,8 @@ def cluster_processes(file: Path, folder: Path, cache: Path, workers: int = WORK
         For whatever else is written.
     workers : int
         How many.
+    worker_options : sequence of str, optional
+        More of `dask worker`.
     """
     dask = [sys.executable, "-m", "dask"]
     loopback = ["--host", "127.0.0.1", "--scheduler-file", str(file), "--no-dashboard"]
@@ -213,7 +220,7 @@ def cluster_processes(file: Path, folder: Path, cache: Path, workers: int = WORK
         for number in range(workers):
             command = [
                 *dask, "worker", *loopback, "--no-nanny", "--nthreads", "1", "--name", f"worker {number}",
-                "--local-directory", str(folder / f"scratch-{number}"),
+                "--local-directory", str(folder / f"scratch-{number}"), *worker_options,
             ]  # fmt: skip
             log = folder / f"worker-{number}.log"
             started.append((stack.enter_context(_started(command, environment, log)), log))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +12,48 @@ from astropy.io import fits
 CHANNELS = 5
 BACKGROUND, NOISE = 100.0, 5.0
 
+Spectra = Callable[[int], np.ndarray]
+"""How bright every source is in a channel."""
+
 
 def sky(folder: Path, size: int, channels: int = CHANNELS) -> Path:
     """Write the cube of this size unless it is there already, and return its path."""
-    path = folder / f"sky-{channels}x{size}.fits"
+    return _write(folder / f"sky-{channels}x{size}.fits", size, channels, _plain)
+
+
+def spectral_sky(folder: Path, size: int, channels: int) -> Path:
+    """Write a cube of many channels in which every source shines in a line of its own, and return its path."""
+    return _write(folder / f"spectral-sky-{channels}x{size}.fits", size, channels, _lines)
+
+
+def _plain(rng: np.random.Generator, count: int, _: int) -> Spectra:
+    """Sources as bright as a colour makes them."""
+    colour = rng.normal(0, 0.4, count)
+    return lambda channel: np.exp(colour * (channel / 2 - 1))
+
+
+def _lines(rng: np.random.Generator, count: int, channels: int) -> Spectra:
+    """Sources with a line each, at any channel, on a weak continuum."""
+    centre, width = rng.uniform(0, channels, count), rng.uniform(0.02, 0.2, count) * channels
+    return lambda channel: 0.2 + np.exp(-np.square((channel - centre) / width))
+
+
+def _write(path: Path, size: int, channels: int, spectra: Callable[[np.random.Generator, int, int], Spectra]) -> Path:
     if path.exists():
         return path
-    folder.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(20260801)
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with partial.open("xb") as file:
             file.write(_header(size, channels).tostring().encode("ascii"))
-            x, y, peak, colour = _stars(rng, size)
+            x, y, peak = _stars(rng, size)
+            spectrum = spectra(rng, peak.size, channels)
             for channel in range(channels):
                 plane = rng.standard_normal((size, size), np.float32)
                 plane *= np.float32(NOISE)
                 plane += _glow(size)
-                _add_stars(plane, x, y, peak * np.exp(colour * (channel / 2 - 1)))
+                _add_stars(plane, x, y, peak * spectrum(channel))
                 file.write(plane.astype(">f4").data)
             file.write(bytes(-file.tell() % 2880))
         partial.replace(path)
@@ -45,7 +70,7 @@ def cuts() -> tuple[float, float]:
 def _stars(rng: np.random.Generator, size: int) -> tuple[np.ndarray, ...]:
     count = max(5, size * size // 4000)
     peak = (4 * NOISE * rng.random(count) ** -1.25).clip(None, 60_000)
-    return rng.uniform(0, size, count), rng.uniform(0, size, count), peak, rng.normal(0, 0.4, count)
+    return rng.uniform(0, size, count), rng.uniform(0, size, count), peak
 
 
 def _add_stars(plane: np.ndarray, x: np.ndarray, y: np.ndarray, peak: np.ndarray) -> None:

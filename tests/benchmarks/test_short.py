@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from . import endurance, front_ends, history, peer, pyramids, report, viewport
+from . import endurance, front_ends, history, mixing, peer, pyramids, report, viewport
 from .environment import environment
 from .figures import Column, Measured, Row, Section
 
@@ -27,6 +27,7 @@ SECTIONS = {
     "front-ends",
     "opening",
     "browsing",
+    "mixing",
     "mosaic",
     "compressed",
     "unpacked",
@@ -54,6 +55,9 @@ def test_short_run(tmp_path: Path) -> None:
     assert [figures["failed"] for figures in result["sections"]["troubles"]["columns"].values()] == [0, 0, 0]
     assert set(result["sections"]["front-ends"]["columns"]) == {"ours, 1", "ours, 2"}
     assert result["sections"]["front-ends"]["columns"]["ours, 2"]["front_ends_ms"] > 0
+    mixed = result["sections"]["mixing"]["columns"]
+    assert mixed["ours"]["first_s"] > 0
+    assert sum(mixed[mixing.TWO][f"many.worker {number}.tasks"] for number in (0, 1)) >= 1
     assert "first tile" in finished.stdout
     assert report.BEGIN in page.read_text()
 
@@ -143,6 +147,22 @@ def test_bars_of_pyramids() -> None:
         "71 files in the store, at most 70",
     ]
     assert pyramids.bars({"visiomatic": {"first_tile_s": 15.0}}) == []
+
+
+def test_bars_of_mixing() -> None:
+    looks = dict.fromkeys(("api.contrast_ms", "contrast_ms", "gamma_ms", "saturation_ms"), 1.0)
+    mine = looks | {"first_s": 0.5, "coarse_s": 0.2, "api.mono_ms": 0.6, "mono_ms": 0.6}
+    mine |= {"mixing_ms": 1000.0, "recut_ms": 40.0}
+    workers = {"many.peak_mb": 900.0, "many.largest_share": 0.6}
+    theirs = {"first_s": 2.1, "api.contrast_ms": 41.0}
+    columns = {"ours": mine, "visiomatic": theirs, mixing.TWO: workers}
+    bars = mixing.bars(columns)
+    assert len(bars) == 10
+    assert all(bar.met for bar in bars)
+    bad = mine | {"first_s": 0.6, "saturation_ms": 1.2, "recut_ms": 60.0}
+    bars = mixing.bars(columns | {"ours": bad, mixing.TWO: workers | {"many.largest_share": 1.0}})
+    assert [bar.met for bar in bars].count(False) == 4
+    assert len(mixing.bars({"ours-cluster": mine})) == 6
 
 
 def before(time: float, scale: dict[str, Any], **machine: Any) -> dict[str, Any]:
