@@ -2,7 +2,7 @@
 
 import type { Preset } from '../api/wire'
 import { styleOfPreset } from '../style/preset'
-import { NO_RECIPE, RECIPES } from '../style/recipes'
+import { isCollapse, NO_RECIPE, RECIPES } from '../style/recipes'
 import type { Session } from '../viewer/session'
 import { type Part, toggle } from './controls'
 import { h, setField } from './dom'
@@ -53,7 +53,7 @@ export function recipeField(session: Session): Part {
     setField(select, known && !typing ? recipe : OTHER)
     own.hidden = known && !typing
     setField(own, recipe)
-    renormalise.element.hidden = recipe === NO_RECIPE
+    renormalise.element.hidden = recipe === NO_RECIPE || isCollapse(recipe)
   }
   store.subscribe(render)
   render()
