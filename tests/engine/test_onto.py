@@ -23,7 +23,7 @@ from visiomatic_dask.engine.requests import TileRequest
 from visiomatic_dask.errors import InvalidRequest, TooLarge
 from visiomatic_dask.pyramid import TileGrid
 from visiomatic_dask.readers import open_cube
-from visiomatic_dask.rendering import Content, Cut, Look, Mix, Mono, Style
+from visiomatic_dask.rendering import Collapse, Content, Cut, Look, Mix, Mono, Style
 
 from .skies import CENTRE, header, write_image
 
@@ -121,6 +121,7 @@ def test_nothing_is_read_where_nothing_lies(tmp_path: Path) -> None:
         recipes = [recipe_of(shown, grid, (0, row, column))[0] for row in range(3) for column in range(4)]
         assert any(recipe.read_cost == 0 for recipe in recipes)
         assert all(np.isnan(recipe.load()).all() for recipe in recipes if recipe.read_cost == 0)
+        assert len({Brick(recipe).key for recipe in recipes if not recipe.read_cost}) <= 4  # one for each size of tile
         assert any(recipe.read_cost for recipe in recipes) == (name == "beside")
 
 
@@ -187,7 +188,7 @@ def test_holes_stay_holes_and_spoil_nothing_else(tmp_path: Path, order: str) -> 
     assert (np.abs(found - whole)[same] < 1e-4).mean() > 0.97
 
 
-def test_mixes_are_made_first(tmp_path: Path) -> None:
+def test_mixes_and_ranges_are_made_first(tmp_path: Path) -> None:
     grid, _ = written(tmp_path, "grid.fits", GRID, 200, 150)
     keywords, width, height = CASES["turned"]
     pixels = write_image(tmp_path / "one.fits", keywords, width, height)
@@ -197,6 +198,9 @@ def test_mixes_are_made_first(tmp_path: Path) -> None:
     plain = picture(layer_of(tmp_path / "one.fits"), grid, 0)[0]
     expected = np.stack([plain, (2 * plain + 1) / 4, 0.5 * plain + 0.5 * (2 * plain + 1) / 4])
     assert np.nanmax(np.abs(found - expected)) < 1e-4
+    summed = picture(layer_of(tmp_path / "cube.fits"), grid, 0, content=Collapse(0, 2, "sum", Cut(0, 1)))
+    assert summed.shape == (1, 150, 200)
+    assert np.nanmax(np.abs(summed[0] - 3 * plain)) < 1e-4
 
 
 def test_refusals(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ API_KEYS = [
 RESOURCE_KEYS = [
     *("channel", "cuts", "mix", "brightness", "contrast", "gamma", "colormap", "invert", "quality", "v", "layer"),
     *("x", "y", "method", "stretch", "saturation", "hue", "bad", "under", "over", "opacity"),
+    *("levels", "count", "smooth", "onto", "onto_layer", "order"),
 ]
 NUMBERS = st.one_of(
     st.integers(-5, 8).map(str),
@@ -85,10 +86,15 @@ def test_any_query_of_the_old_api(service: Service, query: list[tuple[str, str]]
     assert first.compared == second.compared
 
 
+CONTOURS = ["/contours/3/0/0.geojson", "/contours/2/1/0.geojson"]
+
+
 @FUZZ
 @given(
     query=queries(RESOURCE_KEYS),
-    what=st.sampled_from(["", "/tiles/0/1/1.png", "/tiles/3/0/0.jpg", "/tiles/9/9/9.gif", "/values", "/cuts"]),
+    what=st.sampled_from(
+        ["", "/tiles/0/1/1.png", "/tiles/3/0/0.jpg", "/tiles/9/9/9.gif", "/values", "/cuts", *CONTOURS]
+    ),
 )
 def test_any_query_of_the_resource_api(service: Service, query: list[tuple[str, str]], what: str) -> None:
     path = f"/cubes/sky.fits{what}?{urlencode(query)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -103,6 +104,22 @@ def test_everything_that_changes_the_picture_changes_its_etag(service: Service) 
     assert service.ok(f"{base}&onto=grid.fits").body == answers[1].body
 
 
+def test_another_style_costs_no_interpolation(service: Service) -> None:
+    path = f"/cubes/shown.fits/tiles/0/1/1.png?{CUTS}&onto=grid.fits&order=bicubic"
+
+    def read_time(query: str) -> float:
+        timing = service.ok(path + query).headers["Server-Timing"]
+        found = re.search(r"read;dur=([0-9.]+)", timing)
+        assert found is not None, timing
+        return float(found[1])
+
+    read_time("")
+    for attempt in range(1, 50):  # until the brick is known to be there
+        if read_time(f"&brightness={attempt}") < 0.5:
+            break
+    assert all(read_time(f"&contrast=1.{attempt}") < 0.5 for attempt in range(1, 5))
+
+
 def test_mixes_and_channels(service: Service) -> None:
     one = service.ok(f"/cubes/shown.fits/tiles/0/0/0.png?{CUTS}&onto=grid.fits&bad=lo").body
     second = service.ok("/cubes/cube.fits/tiles/0/0/0.png?channel=1&cuts=-6,24&onto=grid.fits&bad=lo").body
@@ -150,6 +167,27 @@ def test_a_change_of_the_other_file_changes_the_picture(folder: Path, tmp_path: 
 def test_refusals(service: Service, path: str, query: str, status: int, parameter: str) -> None:
     response = service.get(f"/cubes/{path}.png?cuts=0,1&{query}")
     assert (response.status, response.parameter) == (status, parameter)
+
+
+def test_what_takes_too_much_reading_comes_from_the_store(folder: Path, tmp_path: Path) -> None:
+    shutil.copy(folder / "grid.fits", tmp_path / "grid.fits")
+    write_image(tmp_path / "fine.fits", header(900, 800, 4e-4, 30.0), 900, 800)
+    path = f"/cubes/fine.fits/tiles/0/0/0.png?{CUTS}&onto=grid.fits"
+    with serving(tmp_path, pyramid="memory") as service:
+        expected = np.asarray(Image.open(io.BytesIO(service.ok(path).body)).convert("LA")).astype(int)
+    with serving(tmp_path, read_limit="1 MB", store=str(tmp_path / "store")) as service:
+        response = service.get(path)
+        assert response.status == 503
+        assert "being built" in response.message
+        deadline = time.monotonic() + 60
+        while response.status == 503:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+            response = service.get(path)
+    assert response.status == 200
+    assert "X-Visiomatic-Quality" not in response.headers
+    found = np.asarray(Image.open(io.BytesIO(response.body)).convert("LA")).astype(int)
+    assert np.abs(found - expected).max() <= 2
 
 
 def test_too_much_to_read(folder: Path) -> None:

@@ -107,8 +107,9 @@ class ReprojectedBrick:
     @property
     def text(self) -> str:
         """Canonical text."""
-        source = f"{self.source.text}|{self.source_sky.text}" if self.overlaps else f"{self.planes} of nothing"
-        return f"{source}|{self.sky.text}|{self.box}|{self.order}"
+        if not self.overlaps:  # one brick will do for all tiles of a size
+            return f"{self.reader.token}|nothing: {self.planes} of {self.box.rows} {self.box.columns}"
+        return f"{self.source.text}|{self.source_sky.text}|{self.sky.text}|{self.box}|{self.order}"
 
     @property
     def planes(self) -> int:

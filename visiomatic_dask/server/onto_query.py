@@ -17,7 +17,9 @@ async def asked_onto(arguments: Arguments, catalog: Catalog) -> tuple[Layer, Ord
     if name is None:
         for key in ("onto_layer", "order"):
             if key in arguments:
-                raise InvalidRequest(f"{key} says nothing without onto, the cube on whose grid to show this one", key)
+                raise InvalidRequest(
+                    f"{key} says nothing by itself; allowed: beside onto, the cube whose grid is used", key
+                )
         return None
     opened = await catalog.get(name, "onto")
     asked = arguments.text("onto_layer")
