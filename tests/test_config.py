@@ -116,6 +116,7 @@ ALLOWED: dict[str, list[tuple[Any, Any]]] = {
     "tile-threads": [(None, None), (3, 3)],
     "deadline": [("100 ms", 0.1), (5, 5.0), ("2 minutes", 120.0)],
     "sample-channels": [(1, 1)],
+    "presets": [("/etc/presets", "/etc/presets"), ("~/x", os.path.expanduser("~/x"))],  # noqa: PTH111
     "cache-folder": [("/scratch/cache", "/scratch/cache"), ("~/x", os.path.expanduser("~/x"))],  # noqa: PTH111
     "unpack-limit": [("264 MB", 264 * 10**6), (1, 1)],
     "cache-limit": [("1 TB", 10**12)],
@@ -149,6 +150,7 @@ REFUSED: dict[str, list[Any]] = {
     "tile-threads": [0, -1, "3", 1.5, True],
     "deadline": [0, -1, "", "0 s", "soon", None, True, [1], math.inf, math.nan],
     "queue-limit": [0, 1.0, "9", None, True, 2**63],
+    "presets": ["", "relative/folder", "/a\0b", 1, True, ["/a"]],
     "cache-folder": ["", "relative/folder", "./here", "/a\0b", 1, True, ["/a"]],
     "unpack-limit": [0, -1, "much", None, True],
     "cache-limit": [0, "0 GB", None, math.nan],

@@ -30,7 +30,7 @@ API_KEYS = [
 ]
 RESOURCE_KEYS = [
     *("channel", "cuts", "mix", "brightness", "contrast", "gamma", "colormap", "invert", "quality", "v", "layer"),
-    *("x", "y", "method"),
+    *("x", "y", "method", "preset", "nan"),
 ]
 NUMBERS = st.one_of(
     st.integers(-5, 8).map(str),
@@ -45,7 +45,27 @@ LINES = st.lists(PAIRS, min_size=1, max_size=3).map(":".join)
 WORDS = st.sampled_from(
     ["true", "jet", "viridis", "sky.fits", "small.fits", "PRIMARY", "zscale", "99.5", "a b", "%", "💥", "\0", "\x7f"]
 )
-VALUES = st.one_of(NUMBERS, LISTS, PAIRS, LINES, WORDS, st.text(max_size=12))
+RECIPES = st.one_of(
+    st.from_regex(
+        r"(range|tophat|gauss|table|pca|max|min|mean|sum|cie|[0-4]):?[-0-9.,*=]{0,8}(nm|km/s|GHz)?:?(red|#f00)?"
+    ),
+    st.sampled_from(
+        [
+            *(
+                "range:*:red",
+                "range:0-2:blue..red",
+                "range:1-2km/s:red",
+                "pca",
+                "cie",
+                "max:0-1",
+                "mean:*",
+                "gauss:1,2:red",
+            ),
+            *('[{"range": [0, 2], "colour": "red"}]', '[{"pca": "*"}]', "[[[", '{"cie": true}', "range:1-1GHz:red"),
+        ]
+    ),
+)
+VALUES = st.one_of(NUMBERS, LISTS, PAIRS, LINES, WORDS, RECIPES, st.text(max_size=12))
 FUZZ = settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
 )
