@@ -208,7 +208,7 @@ def test_which_keys_win() -> None:
         ({"channel": ["2"]}, {"gamma"}),
         ({"mix": ["pca"], "gamma": ["2"]}, set()),
     ):
-        assert set(missing_keys(Arguments(given), preset)) == added  # type: ignore[arg-type]
+        assert set(missing_keys(Arguments(given), preset)) == added
 
 
 def test_keys_as_they_are_typed() -> None:
