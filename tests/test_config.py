@@ -87,6 +87,16 @@ def test_cache_lies_where_xdg_has_it(monkeypatch: pytest.MonkeyPatch, base: str 
     assert found == os.path.expanduser(f"{expected}/visiomatic_dask")  # noqa: PTH111
 
 
+@pytest.mark.parametrize(("base", "expected"), [("/etc/me", "/etc/me"), ("relative", "~/.config"), (None, "~/.config")])
+def test_presets_lie_where_xdg_has_configuration(
+    monkeypatch: pytest.MonkeyPatch, base: str | None, expected: str
+) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    if base is not None:
+        monkeypatch.setenv("XDG_CONFIG_HOME", base)
+    assert load_settings(presets=None).presets == os.path.expanduser(f"{expected}/visiomatic_dask/presets")  # noqa: PTH111
+
+
 def test_import_registers_nothing_with_dask() -> None:
     code = "import dask.config, visiomatic_dask.config; assert 'visiomatic' not in dask.config.config"
     outside = {name: value for name, value in os.environ.items() if not name.startswith("DASK_VISIOMATIC__")}
