@@ -67,8 +67,7 @@ class ChannelCoordinates:
         """
         if not unit:
             return np.arange(self.count, dtype=np.float64)
-        parsed = parse_unit(unit)
-        quantity = next((name for name, base in _QUANTITIES if parsed is not None and parsed.is_equivalent(base)), None)
+        quantity = _quantity(unit)
         if quantity is None:
             raise InvalidRequest.value(
                 "mix", unit, "for a unit one of wavelength, frequency, velocity or energy, as nm"
@@ -96,6 +95,14 @@ class ChannelCoordinates:
         values = self.values(unit)
         finite = values[np.isfinite(values)]
         return f"{finite.min():.7g} to {finite.max():.7g} {unit}" if finite.size else f"nothing in {unit}"
+
+
+def _quantity(unit: str) -> str | None:
+    parsed = parse_unit(unit)
+    try:
+        return next((name for name, base in _QUANTITIES if parsed is not None and parsed.is_equivalent(base)), None)
+    except u.UnitsError:  # a power so high that its scale cannot be written
+        return None
 
 
 def _target(quantity: str, own: str) -> str:
