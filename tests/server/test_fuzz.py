@@ -104,7 +104,9 @@ def test_any_query_of_the_old_api(service: Service, query: list[tuple[str, str]]
 @FUZZ
 @given(
     query=queries(RESOURCE_KEYS),
-    what=st.sampled_from(["", "/tiles/0/1/1.png", "/tiles/3/0/0.jpg", "/tiles/9/9/9.gif", "/values", "/cuts"]),
+    what=st.sampled_from(
+        ["", "/tiles/0/1/1.png", "/tiles/3/0/0.jpg", "/tiles/9/9/9.gif", "/values", "/cuts", "/presets"]
+    ),
 )
 def test_any_query_of_the_resource_api(service: Service, query: list[tuple[str, str]], what: str) -> None:
     path = f"/cubes/sky.fits{what}?{urlencode(query)}"

@@ -10,11 +10,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import dask.config
 import numpy as np
 import pytest
 from astropy.io import fits
+from click.testing import CliRunner
 
 from visiomatic_dask.errors import InvalidRequest, InvalidSetting
+from visiomatic_dask.preset_command import preset
 from visiomatic_dask.server.arguments import Arguments
 from visiomatic_dask.server.preset_query import missing_keys, parse_keys
 from visiomatic_dask.server.presets import PresetFolder
@@ -109,6 +112,11 @@ def test_a_changed_preset_changes_tiles(place: Place) -> None:
     place.save("mine", "channel=0", "cuts=-2,2")
     after = place.settled(path, before.headers["ETag"])
     assert after.body == place.service.ok(f"{TILE}?channel=0&cuts=-2,2").body != before.body
+    fingerprint = place.service.ok("/cubes/sky.fits").json["fingerprint"]
+    for query, kept in (("channel=0", "immutable"), ("preset=mine", "no-cache")):
+        for _ in range(2):  # the second time by the tile lane
+            response = place.service.ok(f"{TILE}?{query}&v={fingerprint}")
+            assert kept in response.headers["Cache-Control"]
     assert place.run("remove", "mine").returncode == 0
     for _ in range(60):
         if place.service.get(path).status == 400:
@@ -136,11 +144,14 @@ def test_a_changed_preset_changes_tiles(place: Place) -> None:
     ],
 )
 def test_what_the_command_refuses(place: Place, arguments: list[str], says: str) -> None:
-    done = place.run(*arguments)
-    assert done.returncode == 1
+    command, *rest = arguments
+    with dask.config.set({"visiomatic.presets": str(place.folder)}):
+        done = CliRunner().invoke(preset, [command, str(place.cube), *rest])
+    assert done.exit_code == 1
     assert done.stderr.startswith("Error: ")
     assert done.stderr.count("\n") == 1
     assert says in done.stderr
+    assert "x" not in PresetFolder(str(place.folder)).read(str(place.cube.resolve()))
 
 
 def test_a_preset_that_fits_no_more_is_said_to_be_at_fault(place: Place) -> None:
@@ -200,7 +211,7 @@ def test_a_cube_has_so_many_presets_and_no_more(tmp_path: Path) -> None:
 
 
 def test_which_keys_win() -> None:
-    preset = {"mix": ("cie",), "cuts": ("0,1",), "nan": ("lo",), "gamma": ("1",)}
+    kept = {"mix": ("cie",), "cuts": ("0,1",), "nan": ("lo",), "gamma": ("1",)}
     for given, added in (
         ({}, {"mix", "cuts", "nan", "gamma"}),
         ({"gamma": ["2"]}, {"mix", "cuts", "nan"}),
@@ -208,7 +219,7 @@ def test_which_keys_win() -> None:
         ({"channel": ["2"]}, {"gamma"}),
         ({"mix": ["pca"], "gamma": ["2"]}, set()),
     ):
-        assert set(missing_keys(Arguments(given), preset)) == added
+        assert set(missing_keys(Arguments(given), kept)) == added
 
 
 def test_keys_as_they_are_typed() -> None:
