@@ -56,6 +56,8 @@ def cube(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "--front-ends",
             ],
         ),
+        (["preset", "--help"], ["list", "show", "save", "remove", "preset=NAME"]),
+        (["preset", "save", "--help"], ["KEY=VALUE", "--layer"]),
         (["info", "--help"], ["--json", "--formats", "URL"]),
         (["demo", "--help"], ["--width", "--overwrite"]),
         (["--version"], [__version__]),

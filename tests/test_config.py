@@ -87,6 +87,16 @@ def test_cache_lies_where_xdg_has_it(monkeypatch: pytest.MonkeyPatch, base: str 
     assert found == os.path.expanduser(f"{expected}/visiomatic_dask")  # noqa: PTH111
 
 
+@pytest.mark.parametrize(("base", "expected"), [("/etc/me", "/etc/me"), ("relative", "~/.config"), (None, "~/.config")])
+def test_presets_lie_where_xdg_has_configuration(
+    monkeypatch: pytest.MonkeyPatch, base: str | None, expected: str
+) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    if base is not None:
+        monkeypatch.setenv("XDG_CONFIG_HOME", base)
+    assert load_settings(presets=None).presets == os.path.expanduser(f"{expected}/visiomatic_dask/presets")  # noqa: PTH111
+
+
 def test_import_registers_nothing_with_dask() -> None:
     code = "import dask.config, visiomatic_dask.config; assert 'visiomatic' not in dask.config.config"
     outside = {name: value for name, value in os.environ.items() if not name.startswith("DASK_VISIOMATIC__")}
@@ -116,6 +126,7 @@ ALLOWED: dict[str, list[tuple[Any, Any]]] = {
     "tile-threads": [(None, None), (3, 3)],
     "deadline": [("100 ms", 0.1), (5, 5.0), ("2 minutes", 120.0)],
     "sample-channels": [(1, 1)],
+    "presets": [("/etc/presets", "/etc/presets"), ("~/x", os.path.expanduser("~/x"))],  # noqa: PTH111
     "cache-folder": [("/scratch/cache", "/scratch/cache"), ("~/x", os.path.expanduser("~/x"))],  # noqa: PTH111
     "unpack-limit": [("264 MB", 264 * 10**6), (1, 1)],
     "cache-limit": [("1 TB", 10**12)],
@@ -149,6 +160,7 @@ REFUSED: dict[str, list[Any]] = {
     "tile-threads": [0, -1, "3", 1.5, True],
     "deadline": [0, -1, "", "0 s", "soon", None, True, [1], math.inf, math.nan],
     "queue-limit": [0, 1.0, "9", None, True, 2**63],
+    "presets": ["", "relative/folder", "/a\0b", 1, True, ["/a"]],
     "cache-folder": ["", "relative/folder", "./here", "/a\0b", 1, True, ["/a"]],
     "unpack-limit": [0, -1, "much", None, True],
     "cache-limit": [0, "0 GB", None, math.nan],

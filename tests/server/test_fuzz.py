@@ -32,6 +32,7 @@ RESOURCE_KEYS = [
     *("channel", "cuts", "mix", "brightness", "contrast", "gamma", "colormap", "invert", "quality", "v", "layer"),
     *("x", "y", "method", "stretch", "saturation", "hue", "bad", "under", "over", "opacity"),
     *("levels", "count", "smooth", "onto", "onto_layer", "order"),
+    *("preset", "nan"),
 ]
 NUMBERS = st.one_of(
     st.integers(-5, 8).map(str),
@@ -50,7 +51,27 @@ WORDS = st.sampled_from(
         *("lo", "\x7f"),
     )
 )
-VALUES = st.one_of(NUMBERS, LISTS, PAIRS, LINES, WORDS, st.text(max_size=12))
+RECIPES = st.one_of(
+    st.from_regex(
+        r"(range|tophat|gauss|table|pca|max|min|mean|sum|cie|[0-4]):?[-0-9.,*=]{0,8}(nm|km/s|GHz)?:?(red|#f00)?"
+    ),
+    st.sampled_from(
+        [
+            *(
+                "range:*:red",
+                "range:0-2:blue..red",
+                "range:1-2km/s:red",
+                "pca",
+                "cie",
+                "max:0-1",
+                "mean:*",
+                "gauss:1,2:red",
+            ),
+            *('[{"range": [0, 2], "colour": "red"}]', '[{"pca": "*"}]', "[[[", '{"cie": true}', "range:1-1GHz:red"),
+        ]
+    ),
+)
+VALUES = st.one_of(NUMBERS, LISTS, PAIRS, LINES, WORDS, RECIPES, st.text(max_size=12))
 FUZZ = settings(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
 )
@@ -93,7 +114,7 @@ CONTOURS = ["/contours/3/0/0.geojson", "/contours/2/1/0.geojson"]
 @given(
     query=queries(RESOURCE_KEYS),
     what=st.sampled_from(
-        ["", "/tiles/0/1/1.png", "/tiles/3/0/0.jpg", "/tiles/9/9/9.gif", "/values", "/cuts", *CONTOURS]
+        ["", "/tiles/0/1/1.png", "/tiles/3/0/0.jpg", "/tiles/9/9/9.gif", "/values", "/cuts", "/presets", *CONTOURS]
     ),
 )
 def test_any_query_of_the_resource_api(service: Service, query: list[tuple[str, str]], what: str) -> None:

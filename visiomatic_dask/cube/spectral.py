@@ -7,6 +7,7 @@ differ by the refractivity of standard air of Ciddor (1996, Appl. Opt. 35, 1566)
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -92,6 +93,9 @@ _SPELLINGS = {
     "cm-1": "cm-1",
     "cm^-1": "cm-1",
 }
+
+_NAME = re.compile(r"[^\W\d]+")
+_FUNCTIONS = ("sqrt", "mag", "dB", "dex", "log", "ln", "exp")
 
 _AIR_FROM = 2e-7
 """Metres: below 200 nm air is opaque, and wavelengths are those in vacuum by convention."""
@@ -198,12 +202,18 @@ def parse_unit(text: str) -> u.UnitBase | None:
     """Read a unit in any of the spellings that are found in headers; None where it cannot be read."""
     plain = text.strip()
     for one in (plain, _SPELLINGS.get(plain.lower().replace(" ", ""), ""), plain.lower()):
-        if one:
+        if one and _may_be_unit(one):
             try:
                 return u.Unit(one)
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, u.UnitsError):
                 continue
     return None
+
+
+def _may_be_unit(text: str) -> bool:
+    """Whether all names in a text are those of units: for one that is none, astropy takes 0.1 s to suggest others."""
+    known = u.get_current_unit_registry().registry
+    return all(name in known or (name in _FUNCTIONS and f"{name}(" in text) for name in _NAME.findall(text))
 
 
 def rest_frequency(header: Mapping[str, Any]) -> float | None:

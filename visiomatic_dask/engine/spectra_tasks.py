@@ -12,20 +12,28 @@ from visiomatic_dask.pyramid import sample_spectra
 from visiomatic_dask.rendering import CollapseMethod, Cut, sample_cut
 from visiomatic_dask.rendering.recipes import PrincipalComponents
 
+_MOST_VALUES = 2**22
+"""Of a sample: 34 MB each time it is held as float64."""
+
 
 def principal_components(
     reader: Reader, channels: Sequence[int], sample_limit: int, read_limit: int
 ) -> PrincipalComponents:
     """Find the principal components of channels from a bounded sample; see `PrincipalComponents.of`."""
-    return PrincipalComponents.of(sample_spectra(reader, channels, sample_limit, read_limit))
+    return PrincipalComponents.of(sample_spectra(reader, channels, _bounded(reader, sample_limit), read_limit))
 
 
 def collapsed_cut(
     reader: Reader, first: int, last: int, method: CollapseMethod, sample_limit: int, read_limit: int
 ) -> Cut:
     """Find default cuts of a range of channels made one, from a bounded sample."""
-    sample = sample_spectra(reader, range(first, last), sample_limit, read_limit)
+    sample = sample_spectra(reader, range(first, last), _bounded(reader, sample_limit), read_limit)
     return sample_cut(_collapsed(sample, method), "mad")
+
+
+def _bounded(reader: Reader, sample_limit: int) -> int:
+    """Bytes of the source that are no more than so many values."""
+    return min(sample_limit, _MOST_VALUES * reader.source_itemsize)
 
 
 def _collapsed(sample: NDArray[np.float32], method: CollapseMethod) -> NDArray[np.float32]:

@@ -86,13 +86,16 @@ class Arguments:
     def channel_numbers(self, name: str, count: int, low: int, high: int, meaning: str) -> dict[int, tuple[float, ...]]:
         """Read repeated ``c:a,b,…``: a channel and `count` finite numbers. The last one of a channel counts."""
         found: dict[int, tuple[float, ...]] = {}
-        numbers = ",".join([f"({_NUMBER})"] * count)
-        for text in self.texts(name):
-            match = re.fullmatch(rf"(\d{{1,9}}):{numbers}", text) if len(text) <= _LONGEST else None
-            if match is None:
+        pattern = re.compile(rf"(\d{{1,9}}):{','.join([f'({_NUMBER})'] * count)}")
+        for text in self.texts(name):  # perhaps thousands
+            match = pattern.fullmatch(text) if len(text) <= _LONGEST else None
+            numbers = () if match is None else tuple(map(float, match.groups()[1:]))
+            if match is None or not all(map(math.isfinite, numbers)):
                 raise InvalidRequest.value(name, text, f"{meaning}, finite numbers")
-            channel = _int(name, match[1], low, high)
-            found[channel] = tuple(_float(name, part, f"{meaning}, finite numbers") for part in match.groups()[1:])
+            channel = int(match[1])
+            if not low <= channel <= high:
+                raise InvalidRequest.value(name, match[1], f"an integer from {low} to {high}")
+            found[channel] = numbers
         return found
 
 

@@ -226,11 +226,14 @@ class BaseHandler(RequestHandler):
         return None
 
     def check_version(self, fingerprint: str) -> bool:
-        """Whether the URL holds the fingerprint; `CubeChanged` if it holds another."""
+        """Whether the URL says all that the answer depends on, as it holds the fingerprint, and no preset.
+
+        `CubeChanged` if it holds another fingerprint.
+        """
         given = self.get_query_argument("v", None)
         if given is not None and given != fingerprint:
             raise CubeChanged(f"v is {given!r}, but the cube is now {fingerprint!r}: its file has changed", "v")
-        return given is not None
+        return given is not None and self.get_query_argument("preset", None) is None
 
 
 class NotFoundHandler(BaseHandler):

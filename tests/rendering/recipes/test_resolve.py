@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -212,3 +213,13 @@ def test_true_colour(coordinates_of: Any) -> None:
 def test_true_colour_does_not_depend_on_the_order(order: list[int], step: float) -> None:
     wavelengths, places = 390.0 + step * np.arange(12.0), np.array(order)
     np.testing.assert_allclose(cie_weights(wavelengths[places]), cie_weights(wavelengths)[places])
+
+
+def test_units_that_are_none_are_refused_at_once(coordinates_of: Any) -> None:
+    channels = coordinates_of((10,), **axis("WAVE", "nm", 500.0, 10.0))
+    began = time.process_time()
+    for number in range(20):
+        for unit in ("AngstromAngstromm.", "sqrt", "Jy20", "Knm/HzHz"):
+            with pytest.raises(InvalidRequest, match="for a unit one of"):
+                resolved(channels, f"range:1-2{unit}{number or ''}:red")
+    assert time.process_time() - began < 2  # where astropy looks for names that are alike, each takes 0.1 s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from astropy import units as u
@@ -24,7 +24,7 @@ _QUANTITIES: tuple[tuple[str, u.UnitBase], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ChannelCoordinates:
     """Where along the spectral axis the channels are.
 
@@ -43,6 +43,7 @@ class ChannelCoordinates:
     spectral: SpectralAxis | None = None
     before: int = 1
     after: int = 1
+    _found: dict[str, Array] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, layer: Layer) -> ChannelCoordinates:
@@ -65,10 +66,15 @@ class ChannelCoordinates:
         InvalidRequest
             If the axis cannot be expressed in that unit.
         """
+        found = self._found.get(unit)
+        if found is None:  # a recipe may have hundreds of elements in the same unit
+            found = self._found[unit] = self._values(unit)
+        return found
+
+    def _values(self, unit: str) -> Array:
         if not unit:
             return np.arange(self.count, dtype=np.float64)
-        parsed = parse_unit(unit)
-        quantity = next((name for name, base in _QUANTITIES if parsed is not None and parsed.is_equivalent(base)), None)
+        quantity = _quantity(unit)
         if quantity is None:
             raise InvalidRequest.value(
                 "mix", unit, "for a unit one of wavelength, frequency, velocity or energy, as nm"
@@ -96,6 +102,14 @@ class ChannelCoordinates:
         values = self.values(unit)
         finite = values[np.isfinite(values)]
         return f"{finite.min():.7g} to {finite.max():.7g} {unit}" if finite.size else f"nothing in {unit}"
+
+
+def _quantity(unit: str) -> str | None:
+    parsed = parse_unit(unit)
+    try:
+        return next((name for name, base in _QUANTITIES if parsed is not None and parsed.is_equivalent(base)), None)
+    except u.UnitsError:  # a power so high that its scale cannot be written
+        return None
 
 
 def _target(quantity: str, own: str) -> str:

@@ -145,6 +145,8 @@ def _normalised(
 
 def _ramp(span: Span | None, channels: Channels, coordinates: ChannelCoordinates, colours: Array) -> Array:
     """Interpolate colours linearly over the channels of a range, from its start to its stop; (C, 3)."""
+    if len(colours) == 1:
+        return np.repeat(colours, channels.size, axis=0)
     # Channels with one coordinate, as those of several Stokes parameters, have one colour.
     values = coordinates.values("" if span is None else span.unit)
     if span is None and coordinates.spectral is not None:
