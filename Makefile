@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 CLIENT_SOURCES := $(shell find client/src client/index.html client/vite.config.ts client/package-lock.json client/tsconfig.json -type f)
 CLIENT := visiomatic_dask/static/index.html
 DEMO := demo.fits
+UNHURRIED := $(addprefix tests/,analysis contracts cube pyramid readers rendering)
 # The JIT's cache lives in the tree, where `make clean` finds it, and not in a home that may not be writable.
 export NUMBA_CACHE_DIR ?= $(CURDIR)/.cache/numba
 
@@ -73,8 +74,10 @@ test: test-client test-python
 test-client: env
 	$(BIN)/python client/build.py test
 
+# Tests that start no servers and wait for nothing share the cores; the others look at times, and have the machine alone.
 test-python: env client browser slurm
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(UNHURRIED)
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(UNHURRIED))
 
 # Builds of a pyramid of which something is killed, twenty times; three times in the other tests.
 test-kills: env

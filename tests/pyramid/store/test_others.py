@@ -58,8 +58,10 @@ def ngff_python() -> Path:
     python = ENVIRONMENT / "bin" / "python"
     installed = ENVIRONMENT / ".installed"
     if not installed.exists() or installed.read_text() != str(PACKAGES):
-        subprocess.run([sys.executable, "-m", "venv", "--clear", ENVIRONMENT], check=True, timeout=120)
-        command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES]
+        subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", ENVIRONMENT], check=True, timeout=120)
+        # Most of what comes along is never imported: it need not be compiled.
+        options = ("--quiet", "--disable-pip-version-check", "--no-compile")
+        command = [sys.executable, "-m", "pip", "--python", str(python), "install", *options, *PACKAGES]
         done = subprocess.run(command, capture_output=True, text=True, timeout=600)
         if done.returncode:
             pytest.skip(f"{' and '.join(PACKAGES)} cannot be installed: {done.stderr[-300:]}")
