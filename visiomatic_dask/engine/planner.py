@@ -151,8 +151,8 @@ class Planner:
         whole, least = region_costs(source, below, box, request.style)
         if whole <= limit:
             return RegionPlan(request, source, below, None, request.token_by(self._source_text))
-        stored = None if self._stored is None else self._stored.reader(layer, level)
-        if stored is not None and self._is_done(layer, level, _runs(request.style), box):
+        stored = self.stored_reader(request)
+        if stored is not None:
             return RegionPlan(request, stored, 0, None, request.token_by(self._store_text), is_stored=True)
         if least > limit:
             raise TooLarge(
@@ -161,6 +161,14 @@ class Planner:
                 "RGN",
             )
         return RegionPlan(request, source, below, limit, request.token_by(self._sample_text))
+
+    def stored_reader(self, request: RegionRequest) -> Reader | None:
+        """Return what reads a region's level from the store, where all of the region is there."""
+        layer, level = request.layer, request.level
+        stored = None if self._stored is None else self._stored.reader(layer, level)
+        if stored is None or not self._is_done(layer, level, _runs(request.style), request.box):
+            return None
+        return stored
 
     def forget(self, fingerprints: Container[str]) -> None:
         """Let go of the plans for files that are others now, or gone."""

@@ -17,6 +17,7 @@ from visiomatic_dask.engine.admission import Admission
 from visiomatic_dask.engine.build_news import BuildNews
 from visiomatic_dask.engine.builder import Builder, new_owner
 from visiomatic_dask.engine.cluster import ClusterTarget
+from visiomatic_dask.engine.exports import Exports
 from visiomatic_dask.engine.link import ClusterLink, kept_link
 from visiomatic_dask.engine.measurer import Measurer
 from visiomatic_dask.engine.planner import Planner
@@ -78,6 +79,8 @@ class Renderer:
         Finds a tile's brick.
     measure : Measurer
         Statistics and measurements.
+    exports : Exports
+        Files of any size.
     """
 
     def __init__(self, settings: Settings, layers: OpenLayers | None = None, news: PyramidNews | None = None) -> None:
@@ -91,6 +94,7 @@ class Renderer:
         self._prefetcher = Prefetcher(self.planner, settings.prefetch)
         self._runner = TaskRunner(self._linked, settings.deadline)
         self.measure = Measurer(self._runner, settings)
+        self.exports = Exports(self._linked, settings, self.planner, self.pyramids)
 
     def use(self, link: ClusterLink | None) -> None:
         """Use another link from now on; with None there is no cluster for the time being."""

@@ -37,7 +37,7 @@ class TileRequest:
     def token_by(self, way: str) -> str:
         """32 hexadecimal digits that tell the bytes of the request, made in a certain way, from any other."""
         source = self.layer.at(self.level)[0].token
-        return _digest(f"tile|{way}{source}|{self.level}|{self.row}|{self.column}|{self.style.text}")
+        return digest(f"tile|{way}{source}|{self.level}|{self.row}|{self.column}|{self.style.text}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class RegionRequest:
     def token_by(self, way: str) -> str:
         """32 hexadecimal digits, as of `TileRequest`."""
         source = self.layer.at(self.level)[0].token
-        return _digest(f"region|{way}{source}|{self.level}|{self.box}|{self.style.text}")
+        return digest(f"region|{way}{source}|{self.level}|{self.box}|{self.style.text}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,5 +88,6 @@ class Picture:
     passing: bool = False
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """32 hexadecimal digits of a text (BLAKE2b)."""
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -20,6 +20,7 @@ from visiomatic_dask.server.cube_handlers import (
     ValuesHandler,
 )
 from visiomatic_dask.server.events_handler import LARGEST_MESSAGE, PING_INTERVAL, EventsHandler
+from visiomatic_dask.server.region_handlers import RegionHandler
 from visiomatic_dask.server.responses import error_response
 
 _NUMBER = r"(\d{1,9})"
@@ -96,6 +97,7 @@ def make_application(services: Services) -> Application:
             (r"/colormaps", ColormapsHandler, common),
             (r"/cubes", CubesHandler, common),
             (rf"/cubes/(.+)/tiles/{_NUMBER}/{_NUMBER}/{_NUMBER}\.([a-z]+)", TileHandler, common),
+            (r"/cubes/(.+)/region\.([a-z]+)", RegionHandler, common),
             (r"/cubes/(.+)/values", ValuesHandler, common),
             (r"/cubes/(.+)/cuts", CutsHandler, common),
             (r"/cubes/(.+)/wcs", WCSHandler, common),
