@@ -67,3 +67,13 @@ def _bands(storage: Storage, level: int, box: Box, rows: int) -> list[Box]:
             found.append(Box(top, box.left, stop >> level, box.right))
             top = stop >> level
     return found
+
+
+def check_read(cost: int, most: int) -> None:
+    """Raise `TooLarge` if a file would read more of its source than is allowed."""
+    if cost > most:
+        raise TooLarge(
+            f"this would read {cost / 1e9:,.2f} GB; {most / 1e9:,.2f} GB are allowed: choose a smaller box, or fewer "
+            "channels",
+            "box",
+        )

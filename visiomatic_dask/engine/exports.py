@@ -7,8 +7,9 @@ from contextlib import aclosing
 
 from visiomatic_dask.config import Settings
 from visiomatic_dask.cube import Layer
-from visiomatic_dask.engine.band_cuts import cut_bands
+from visiomatic_dask.engine.band_cuts import check_read, cut_bands
 from visiomatic_dask.engine.band_stream import BandStreams, BandTask
+from visiomatic_dask.engine.cutouts import CutoutPlan, cutout_pieces, plan_cutout
 from visiomatic_dask.engine.link import ClusterLink
 from visiomatic_dask.engine.planner import Planner
 from visiomatic_dask.engine.pyramids import Pyramids
@@ -85,6 +86,14 @@ class Exports:
             self._pyramids.used(plan.request.layer)
         return RegionFile(plan, self._results(plan.request.layer, plan.tasks))
 
+    def plan_cutout(self, layer: Layer, level: int, box: Box, channels: tuple[int, int]) -> CutoutPlan:
+        """Plan a FITS cut-out; see `visiomatic_dask.engine.cutouts.plan_cutout`."""
+        return plan_cutout(layer, level, box, channels, self._settings)
+
+    def cutout(self, plan: CutoutPlan, head: bytes) -> AsyncGenerator[bytes, None]:
+        """Give a cut-out piece by piece, after its header."""
+        return cutout_pieces(plan, head, self._streams.results(plan.tasks))
+
     async def _results(self, layer: Layer, tasks: list[BandTask]) -> AsyncGenerator[bytes, None]:
         try:
             async with aclosing(self._streams.results(tasks)) as results:
@@ -94,13 +103,3 @@ class Exports:
             if self._pyramids is not None:
                 self._pyramids.gone(layer)
             raise
-
-
-def check_read(cost: int, most: int) -> None:
-    """Raise `TooLarge` if a file would read more of its source than is allowed."""
-    if cost > most:
-        raise TooLarge(
-            f"this would read {cost / 1e9:,.2f} GB; {most / 1e9:,.2f} GB are allowed: choose a smaller box, or fewer "
-            "channels",
-            "box",
-        )

@@ -26,6 +26,7 @@ from visiomatic_dask.engine.prefetch import Prefetcher
 from visiomatic_dask.engine.pyramid_news import OpenLayers, PyramidNews
 from visiomatic_dask.engine.pyramids import Pyramids
 from visiomatic_dask.engine.requests import Picture, RegionRequest, TileRequest
+from visiomatic_dask.engine.sweeps import Sweeps
 from visiomatic_dask.engine.task_runner import TaskRunner
 from visiomatic_dask.engine.ways import Way
 from visiomatic_dask.errors import PyramidGone, StoreError, TooLarge, Unavailable
@@ -81,6 +82,8 @@ class Renderer:
         Statistics and measurements.
     exports : Exports
         Files of any size.
+    sweeps : Sweeps
+        Animations.
     """
 
     def __init__(self, settings: Settings, layers: OpenLayers | None = None, news: PyramidNews | None = None) -> None:
@@ -94,6 +97,7 @@ class Renderer:
         self._prefetcher = Prefetcher(self.planner, settings.prefetch)
         self._runner = TaskRunner(self._linked, settings.deadline)
         self.measure = Measurer(self._runner, settings)
+        self.sweeps = Sweeps(self._linked, settings, self.planner)
         self.exports = Exports(self._linked, settings, self.planner, self.pyramids)
 
     def use(self, link: ClusterLink | None) -> None:
@@ -108,6 +112,7 @@ class Renderer:
 
     async def close(self) -> None:
         """Stop what goes on by itself."""
+        await self.sweeps.close()
         if self.pyramids is not None:
             await self.pyramids.close()
 
