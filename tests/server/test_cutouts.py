@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import netCDF4
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -174,3 +175,58 @@ def test_etags(service: Service) -> None:
     tag = service.ok(path).headers["ETag"]
     assert service.get(path, {"If-None-Match": tag}).status == 304
     assert service.ok(f"{path}&channels=0", {"If-None-Match": tag}).headers["ETag"] != tag
+
+
+def test_a_mosaic_is_cut_like_any_image(tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    images = [rng.standard_normal((40, 30)).astype(np.float32) for _ in range(2)]
+    hdus = [fits.PrimaryHDU()]
+    for number, image in enumerate(images):
+        hdu = fits.ImageHDU(image, name=f"IM{number + 1}")
+        hdu.header["DETSEC"] = f"[{30 * number + 1}:{30 * number + 30},1:40]"
+        hdu.header.update(
+            {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 10.0, "CRVAL2": 20.0, "CRPIX1": 15.0 - 30 * number,
+             "CRPIX2": 20.0, "CDELT1": -1e-3, "CDELT2": 1e-3}
+        )  # fmt: skip
+        hdus.append(hdu)
+    fits.HDUList(hdus).writeto(tmp_path / "mosaic.fits")
+    with serving(tmp_path) as one:
+        hdu = opened(one, "mosaic.fits/cutout.fits?layer=MOSAIC&box=21,11,50,35")
+    assert np.array_equal(hdu.data, np.concatenate(images, axis=1)[10:35, 20:50])
+    same_sky(hdu.header, fits.getheader(tmp_path / "mosaic.fits", 1), (20, 10), 0, 40)
+
+
+def test_lookup_tables_are_left_out_and_said_to_be(tmp_path: Path) -> None:
+    header = fits.Header()
+    header.update(
+        {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 10.0, "CRVAL2": 20.0, "CRPIX1": 15.0, "CRPIX2": 20.0,
+         "CDELT1": -1e-3, "CDELT2": 1e-3, "CPDIS1": "LOOKUP"}
+    )  # fmt: skip
+    fits.writeto(tmp_path / "table.fits", np.zeros((40, 30), np.float32), header)
+    with serving(tmp_path) as one:
+        cut = opened(one, "table.fits/cutout.fits?box=2,2,20,20").header
+    assert "CPDIS1" not in cut
+    assert "The distortion by lookup tables is left out." in list(cut["HISTORY"])
+
+
+def test_chunked_sources_and_coordinates_without_keywords(tmp_path: Path) -> None:
+    values = np.random.default_rng(4).standard_normal((6, 50, 70)).astype(np.float32)
+    with netCDF4.Dataset(tmp_path / "grid.nc", "w") as file:
+        for name, size in (("frequency", 6), ("lat", 50), ("lon", 70)):
+            file.createDimension(name, size)
+        for name, unit, coordinates in (
+            ("frequency", "Hz", 1e9 + 1e6 * np.arange(6)),
+            ("lat", "degrees_north", -10 + 0.1 * np.arange(50)),
+            ("lon", "degrees_east", 30 + 0.1 * np.arange(70)),
+        ):
+            variable = file.createVariable(name, "f8", (name,))
+            variable.units = unit
+            variable[:] = coordinates
+        file.createVariable("t", "f4", ("frequency", "lat", "lon"), chunksizes=(4, 16, 16), zlib=True)[:] = values
+    with serving(tmp_path) as one:
+        hdu = opened(one, "grid.nc/cutout.fits?box=11,6,60,40&channels=2-4&layer=t")
+    assert np.array_equal(hdu.data, values[2:5, 5:40, 10:60])
+    lon, lat, frequency = WCS(hdu.header).wcs_pix2world([[1, 1, 1], [50, 35, 3]], 1).T
+    np.testing.assert_allclose(frequency, [1.002e9, 1.004e9])
+    np.testing.assert_allclose(lat, [-9.5, -6.1])
+    np.testing.assert_allclose(lon, [31.0, 35.9])

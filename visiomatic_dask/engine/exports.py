@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
@@ -75,8 +76,12 @@ class Exports:
         def cost(band: Box) -> int:
             return region_costs(reader, below, band, request.style)[0]
 
-        bands = cut_bands(Storage.of(reader), below, box, _PIXEL, cost, settings.read_limit)
-        check_read(sum(map(cost, bands)), settings.export_read)
+        def cut() -> list[Box]:
+            bands = cut_bands(Storage.of(reader), below, box, _PIXEL, cost, settings.read_limit)
+            check_read(sum(map(cost, bands)), settings.export_read)
+            return bands
+
+        bands = await asyncio.to_thread(cut)  # to add up what thousands of channels read takes long
         token = request.token_by(f"{container}|{settings.read_limit}|{reader.token}|")
         return RegionExport(request, container, reader, below, tuple(bands), token, stored is not None)
 
@@ -86,9 +91,9 @@ class Exports:
             self._pyramids.used(plan.request.layer)
         return RegionFile(plan, self._results(plan.request.layer, plan.tasks))
 
-    def plan_cutout(self, layer: Layer, level: int, box: Box, channels: tuple[int, int]) -> CutoutPlan:
+    async def plan_cutout(self, layer: Layer, level: int, box: Box, channels: tuple[int, int]) -> CutoutPlan:
         """Plan a FITS cut-out; see `visiomatic_dask.engine.cutouts.plan_cutout`."""
-        return plan_cutout(layer, level, box, channels, self._settings)
+        return await asyncio.to_thread(plan_cutout, layer, level, box, channels, self._settings)
 
     def cutout(self, plan: CutoutPlan, head: bytes) -> AsyncGenerator[bytes, None]:
         """Give a cut-out piece by piece, after its header."""

@@ -28,7 +28,7 @@ class CutoutHandler(StreamingHandler):
         services = self.services
         level = arguments.integer("level", 0, 0, services.renderer.planner.tiles(layer).levels - 1)
         box, channels = resource_box(arguments, layer, level), _channels(arguments, layer)
-        plan = services.renderer.exports.plan_cutout(layer, level, box, channels)
+        plan = await services.renderer.exports.plan_cutout(layer, level, box, channels)
         stem = name.rsplit("/", 1)[-1]
         history = _history(stem, plan, channels, services.version)
         token = blake2b("|".join((plan.token, *history)).encode(), digest_size=16).hexdigest()

@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
 _LONGEST_NAME = 120
+_LONGEST_PAUSE = 300.0
+"""Seconds that a piece of some megabytes may take."""
 
 
 class StreamingHandler(LayerHandler):
@@ -55,13 +57,21 @@ class StreamingHandler(LayerHandler):
                         self._set_headers(headers())
                         begun = True
                     self.write(piece)
-                    await self.flush()
+                    await self._taken()
         except Exception as error:
             if begun and not self._is_gone:
                 logger.warning("a file could not be sent to its end: %r", error)
                 self.detach().close()
             raise
         self.finish()
+
+    async def _taken(self) -> None:
+        """Wait until what is written has been taken; who takes nothing for too long is gone."""
+        try:
+            async with asyncio.timeout(_LONGEST_PAUSE):
+                await self.flush()
+        except TimeoutError:
+            raise StreamClosedError from None
 
     def on_connection_close(self) -> None:
         """Stop making what nobody will take."""
