@@ -13,6 +13,7 @@ STATUSES = {
     "VisiomaticError": 500,
     "InvalidRequest": 400,
     "CubeNotFound": 404,
+    "JobNotFound": 404,
     "UnreadableCube": 404,
     "UnsupportedFormat": 404,
     "CubeChanged": 409,

@@ -59,6 +59,8 @@ class Settings:
     avoid: float
     queue_limit: int
     region_tiles: int
+    export_pixels: int
+    export_read: int
     measure_limit: int
     prefetch: int
     open_cubes: int
@@ -243,6 +245,8 @@ _CHECKS = {
     "avoid": _seconds,
     "queue-limit": _integer(1),
     "region-tiles": _integer(1),
+    "export-pixels": _integer(1),
+    "export-read": _bytes,
     "measure-limit": _integer(1),
     "prefetch": _bytes_or_none,
     "open-cubes": _integer(1),

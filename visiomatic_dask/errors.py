@@ -5,6 +5,7 @@
     VisiomaticError                     500
     ├── InvalidRequest                  400   a parameter that cannot be used
     ├── CubeNotFound                    404   no such name below the data roots
+    ├── JobNotFound                     404   no such job, or none any more
     ├── UnreadableCube                  404   the file is there, but cannot be opened as a cube
     │   └── UnsupportedFormat           404   … because nothing here reads what it is
     ├── CubeChanged                     409   the file was replaced while it was being served
@@ -71,6 +72,12 @@ class InvalidRequest(VisiomaticError):
 
 class CubeNotFound(VisiomaticError):
     """No cube of that name lies below the data roots."""
+
+    status = 404
+
+
+class JobNotFound(VisiomaticError):
+    """There is no such job, or none any more."""
 
     status = 404
 

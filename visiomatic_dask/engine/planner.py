@@ -187,8 +187,8 @@ class Planner:
         whole, _ = region_costs(source, below, box, request.style)
         if whole <= self.limits.read_limit:
             return RegionPlan(request, source, below, None, request.token_by(self._source_text))
-        stored = None if self._stored is None else self._stored.reader(layer, level)
-        if stored is not None and self._is_done(layer, level, _runs(request.style), box):
+        stored = self.stored_reader(request)
+        if stored is not None:
             return RegionPlan(request, stored, 0, None, request.token_by(self._store_text), is_stored=True)
         return None
 
@@ -205,6 +205,14 @@ class Planner:
         source = brick_of(content, pixels.reader, pixels.below, onto.box)
         recipe = ReprojectedBrick(source, onto.source_sky, onto.sky, tile, onto.order, onto.overlaps)
         return TilePlan(Brick(recipe), 0, tile.within(tile), preview=False, is_stored=pixels.is_stored)
+
+    def stored_reader(self, request: RegionRequest) -> Reader | None:
+        """Return what reads a region's level from the store, where all of the region is there."""
+        layer, level = request.layer, request.level
+        stored = None if self._stored is None else self._stored.reader(layer, level)
+        if stored is None or not self._is_done(layer, level, _runs(request.style), request.box):
+            return None
+        return stored
 
     def forget(self, fingerprints: Container[str]) -> None:
         """Let go of the plans for files that are others now, or gone."""

@@ -21,6 +21,7 @@ from visiomatic_dask.engine.cluster import ClusterTarget
 from visiomatic_dask.engine.contours import ContourMaker
 from visiomatic_dask.engine.drafts import Drafts, can_be_draft
 from visiomatic_dask.engine.exact_pixels import ExactPixels
+from visiomatic_dask.engine.exports import Exports
 from visiomatic_dask.engine.link import ClusterLink, kept_link
 from visiomatic_dask.engine.measurer import Measurer
 from visiomatic_dask.engine.onto import OntoFinder
@@ -31,6 +32,7 @@ from visiomatic_dask.engine.pyramid_news import OpenLayers, PyramidNews
 from visiomatic_dask.engine.pyramids import Pyramids
 from visiomatic_dask.engine.reprojected_brick import Order
 from visiomatic_dask.engine.requests import Picture, RegionRequest, TileRequest
+from visiomatic_dask.engine.sweeps import Sweeps
 from visiomatic_dask.engine.task_runner import TaskRunner
 from visiomatic_dask.engine.ways import Way
 from visiomatic_dask.errors import PyramidGone, StoreError, TooLarge, Unavailable
@@ -87,6 +89,10 @@ class Renderer:
         Statistics and measurements.
     contours : ContourMaker
         Contours of tiles.
+    exports : Exports
+        Files of any size.
+    sweeps : Sweeps
+        Animations.
     """
 
     def __init__(self, settings: Settings, layers: OpenLayers | None = None, news: PyramidNews | None = None) -> None:
@@ -105,6 +111,8 @@ class Renderer:
         self._exact = ExactPixels(self.planner, self.pyramids)
         self.contours = ContourMaker(self._runner, self.planner, self._exact, settings)
         self._onto = OntoFinder(settings.tile_size)
+        self.sweeps = Sweeps(self._linked, settings, self.planner)
+        self.exports = Exports(self._linked, settings, self.planner, self.pyramids)
 
     def use(self, link: ClusterLink | None) -> None:
         """Use another link from now on; with None there is no cluster for the time being."""
@@ -122,6 +130,7 @@ class Renderer:
         """Stop what goes on by itself."""
         if self._drafts is not None:
             self._drafts.use(None)
+        await self.sweeps.close()
         if self.pyramids is not None:
             await self.pyramids.close()
 

@@ -43,9 +43,9 @@ class TileRequest:
         what = f"{self.level}|{self.row}|{self.column}|{self.style.text}"
         if self.onto is not None:
             source = self.layer.at(self.onto.level)[0].token
-            return _digest(f"onto|{self.onto.text}|{way}{source}|{what}")
+            return digest(f"onto|{self.onto.text}|{way}{source}|{what}")
         source = self.layer.at(self.level)[0].token
-        return _digest(f"tile|{way}{source}|{what}")
+        return digest(f"tile|{way}{source}|{what}")
 
     @property
     def under(self) -> RegionRequest:
@@ -74,7 +74,7 @@ class RegionRequest:
     def token_by(self, way: str) -> str:
         """32 hexadecimal digits, as of `TileRequest`."""
         source = self.layer.at(self.level)[0].token
-        return _digest(f"region|{way}{source}|{self.level}|{self.box}|{self.style.text}")
+        return digest(f"region|{way}{source}|{self.level}|{self.box}|{self.style.text}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,5 +102,6 @@ class Picture:
     passing: bool = False
 
 
-def _digest(text: str) -> str:
+def digest(text: str) -> str:
+    """32 hexadecimal digits of a text (BLAKE2b)."""
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -67,7 +67,7 @@ class TaskRunner:
         future = link.client.submit(function, *args, key=key, priority=_PRIORITY)
         try:
             async with asyncio.timeout(self._deadline):
-                return await (_big_result(link.client, future) if in_parts else result_of(future))
+                return await (big_result(link.client, future) if in_parts else result_of(future))
         except TimeoutError as error:
             raise Unavailable(f"no worker has answered within {self._deadline:g} s") from error
         except (CancelledError, KilledWorker, OSError) as error:  # Dask's cancellation, not asyncio's
@@ -77,7 +77,7 @@ class TaskRunner:
             future.release()
 
 
-async def _big_result(client: Client, future: Future) -> Any:
+async def big_result(client: Client, future: Future) -> Any:
     """Fetch a result straight from a worker that holds it; through the scheduler where none can be reached."""
     await finished(future)
     if future.status == "finished":

@@ -69,18 +69,29 @@ def render_region(reader: Reader, level: int, box: Box, style: Style, preview_re
     preview_read : int or None
         For a subsample: bytes to read at most.
     """
-    content, look, tables = style.content, style.look, LookTables.of(style.look)
-    scale, offset = style.scale_offset
+    tables = LookTables.of(style.look)
     bands = []
     for band in _region_bands(Storage.of(reader), level, box):
         share = None if preview_read is None else max(1, preview_read * band.rows // box.rows)
-        shape = (band.rows, band.columns)
-        brick = brick_of(content, reader, level, band, share).load()
-        if isinstance(content, Mix):
-            bands.append(render_mix(brick, 0, 0, shape, scale, offset, tables))
-        else:
-            bands.append(render_plane(brick, 0, 0, 0, shape, style.low, scale[0], offset[0], tables))
-    return encode(np.concatenate(bands), look)
+        bands.append(render_band(reader, level, band, style, tables, share))
+    return encode(np.concatenate(bands), style.look)
+
+
+def render_band(
+    reader: Reader, level: int, band: Box, style: Style, tables: LookTables, preview_read: int | None = None
+) -> NDArray[np.uint8]:
+    """Render a rectangle in one go; parameters as of `render_region`, with the tables of the style's look.
+
+    Returns
+    -------
+    ndarray of uint8, (rows, columns, colours)
+    """
+    content, shape = style.content, (band.rows, band.columns)
+    scale, offset = style.scale_offset
+    brick = brick_of(content, reader, level, band, preview_read).load()
+    if isinstance(content, Mix):
+        return render_mix(brick, 0, 0, shape, scale, offset, tables)
+    return render_plane(brick, 0, 0, 0, shape, style.low, scale[0], offset[0], tables)
 
 
 def _region_bands(storage: Storage, level: int, box: Box) -> Iterator[Box]:

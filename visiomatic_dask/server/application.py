@@ -19,10 +19,13 @@ from visiomatic_dask.server.cube_handlers import (
     TileHandler,
     ValuesHandler,
 )
+from visiomatic_dask.server.cutout_handler import CutoutHandler
 from visiomatic_dask.server.distribution_handlers import CutsHandler, HistogramHandler
 from visiomatic_dask.server.events_handler import LARGEST_MESSAGE, PING_INTERVAL, EventsHandler
 from visiomatic_dask.server.preset_handler import PresetsHandler
+from visiomatic_dask.server.region_handlers import RegionHandler
 from visiomatic_dask.server.responses import error_response
+from visiomatic_dask.server.sweep_handlers import JobHandler, JobResultHandler, SweepsHandler
 
 _NUMBER = r"(\d{1,9})"
 
@@ -100,6 +103,11 @@ def make_application(services: Services) -> Application:
             (r"/cubes", CubesHandler, common),
             (rf"/cubes/(.+)/tiles/{_NUMBER}/{_NUMBER}/{_NUMBER}\.([a-z]+)", TileHandler, common),
             (rf"/cubes/(.+)/contours/{_NUMBER}/{_NUMBER}/{_NUMBER}\.geojson", ContourHandler, common),
+            (r"/cubes/(.+)/region\.([a-z]+)", RegionHandler, common),
+            (r"/cubes/(.+)/cutout\.fits", CutoutHandler, common),
+            (r"/cubes/(.+)/sweeps", SweepsHandler, common),
+            (r"/jobs/([A-Za-z0-9_-]{1,64})", JobHandler, common),
+            (r"/jobs/([A-Za-z0-9_-]{1,64})/result", JobResultHandler, common),
             (r"/cubes/(.+)/values", ValuesHandler, common),
             (r"/cubes/(.+)/cuts", CutsHandler, common),
             (r"/cubes/(.+)/presets", PresetsHandler, common),

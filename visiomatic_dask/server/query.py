@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from visiomatic_dask.cube import Layer
 from visiomatic_dask.errors import InvalidRequest
 from visiomatic_dask.pyramid import Box, TileGrid, level_size
@@ -43,3 +45,33 @@ def api_region(arguments: Arguments, layer: Layer) -> tuple[int, Box]:
             "RGN", arguments.text("RGN"), f"a rectangle that overlaps 1,1:{layer.width},{layer.height}"
         )
     return level, box
+
+
+def resource_box(arguments: Arguments, layer: Layer, level: int) -> Box:
+    """Parse ``box=x1,y1,x2,y2`` into a rectangle of a level, clipped to the frame.
+
+    FITS pixels of full resolution, from 1, y up, both ends included; without it, the whole frame. At a level, every
+    block is taken of which a pixel is.
+
+    Returns
+    -------
+    Box
+        In raster orientation.
+    """
+    text = arguments.text("box")
+    if text is None:
+        return Box(0, 0, level_size(layer.height, level), level_size(layer.width, level))
+    match = re.fullmatch(r"([+-]?\d{1,9}),([+-]?\d{1,9}),([+-]?\d{1,9}),([+-]?\d{1,9})", text)
+    if match is None:
+        raise InvalidRequest.value("box", text, "x1,y1,x2,y2: four integers")
+    x1, y1, x2, y2 = map(int, match.groups())
+    left, right = max(0, min(x1, x2) - 1), min(layer.width, max(x1, x2))
+    bottom, top = max(0, min(y1, y2) - 1), min(layer.height, max(y1, y2))
+    if left >= right or bottom >= top:
+        raise InvalidRequest.value("box", text, f"a rectangle that overlaps 1,1,{layer.width},{layer.height}")
+    return Box(
+        (layer.height - top) >> level,
+        left >> level,
+        level_size(layer.height - bottom, level),
+        level_size(right, level),
+    )

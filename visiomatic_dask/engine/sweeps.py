@@ -1,0 +1,245 @@
+"""Sweeps as jobs: started, watched, fetched and cancelled, by whichever front end is asked.
+
+The front end that starts a job holds its futures. What is known of its jobs it writes to the scheduler's metadata once
+a second, where other front ends read it; one that is told to cancel somebody else's job leaves a note there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+from distributed import Client
+
+from visiomatic_dask.config import Settings
+from visiomatic_dask.engine.band_cuts import check_read
+from visiomatic_dask.engine.bulk import NotThere, fetch_in_parts
+from visiomatic_dask.engine.link import ClusterLink
+from visiomatic_dask.engine.planner import Planner
+from visiomatic_dask.engine.region_costs import region_costs
+from visiomatic_dask.engine.requests import RegionRequest
+from visiomatic_dask.engine.results import finished, result_of
+from visiomatic_dask.engine.sweep_job import SweepJob, SweepRequest, result_key, submit_sweep
+from visiomatic_dask.errors import JobNotFound, TooLarge, Unavailable, VisiomaticError
+
+logger = logging.getLogger(__name__)
+
+MOST_FRAMES = 4096
+_FRAME_PIXELS = 4 * 2**20
+_ALL_PIXELS = {"mp4": 2**30, "webp": 2**27}
+"""Of all frames together. A WebP animation is put together from decoded frames, all of them in memory."""
+_MOST_RUNNING, _MOST_OF_VIEWER = 4, 2
+_KEPT = 600.0
+"""Seconds that a file is kept."""
+_MOST_KEPT = 256 * 2**20
+"""Bytes of the files that are kept for one front end."""
+_INTERVAL = 1.0
+_STALE = 20.0
+"""Seconds after which a front end that writes nothing any more is gone, and its jobs with it."""
+_RECORDS, _CANCELS = "visiomatic-sweeps", "visiomatic-sweep-cancels"
+
+
+class Sweeps:
+    """The sweeps of one front end, and a look at those of others.
+
+    Parameters
+    ----------
+    link : callable
+        Gives the link to the cluster; `Unavailable` where there is none.
+    settings : Settings
+        What may be read.
+    planner : Planner
+        Knows what is in the store.
+    """
+
+    def __init__(self, link: Callable[[], ClusterLink], settings: Settings, planner: Planner) -> None:
+        self._link = link
+        self._settings = settings
+        self._planner = planner
+        self._owner = secrets.token_hex(8)
+        self._jobs: dict[str, SweepJob] = {}
+        self._watching: dict[str, asyncio.Task[None]] = {}
+        self._telling: asyncio.Task[None] | None = None
+
+    def start(self, request: SweepRequest, viewer: str) -> dict[str, Any]:
+        """Start a sweep, and describe its job as `describe` does.
+
+        Raises
+        ------
+        TooLarge
+            If it has too many frames or pixels, or reads too much.
+        Unavailable
+            If there is no worker, or enough jobs run already.
+        """
+        self._check(request)
+        link = self._link()
+        running = [job for job in self._jobs.values() if job.state == "running"]
+        if len(running) >= _MOST_RUNNING or sum(job.viewer == viewer for job in running) >= _MOST_OF_VIEWER:
+            raise Unavailable("enough sweeps are being made already; try again when one is done", retry_after=10)
+        if not link.dispatcher.members.all:
+            raise Unavailable("the cluster has no workers at the moment", retry_after=5)
+        identity = secrets.token_urlsafe(18)
+        job = submit_sweep(link.client, identity, request, viewer, *self._source(request))
+        self._jobs[identity] = job
+        self._watching[identity] = asyncio.create_task(self._watch(identity, job))
+        if self._telling is None or self._telling.done():
+            self._telling = asyncio.create_task(self._tell(link.client))
+        return _described(identity, job)
+
+    async def describe(self, identity: str) -> dict[str, Any]:
+        """Say how far a job is: ``{"id", "state", "frames", "done", "format", "bytes", "message"}``.
+
+        Raises
+        ------
+        JobNotFound
+            If there is no such job, or none any more.
+        """
+        job = self._jobs.get(identity)
+        if job is not None:
+            return _described(identity, job)
+        owners = await self._link().client.get_metadata([_RECORDS], default=None) or {}
+        for owner, told in owners.items():
+            if owner != self._owner and time.time() - told["time"] < _STALE and identity in told["jobs"]:
+                record: dict[str, Any] = told["jobs"][identity]
+                return record
+        raise JobNotFound("there is no such job; one that is done is kept for ten minutes, as far as there is room")
+
+    async def file(self, identity: str) -> bytes:
+        """Fetch the file of a job that is done.
+
+        Raises
+        ------
+        JobNotFound
+            If the workers do not have it any more.
+        """
+        client, key = self._link().client, result_key(identity)
+        holders = await client.scheduler.who_has(keys=[key])
+        for worker in holders.get(key, ()):
+            try:
+                return await fetch_in_parts(client, worker, key)
+            except (NotThere, OSError) as error:
+                logger.info("a sweep cannot be fetched from %s: %r", worker, error)
+        job = self._jobs.get(identity)
+        if job is not None and job.state == "done":
+            data: bytes = await result_of(job.result)
+            return data
+        raise JobNotFound("the file of this job is no longer there; start it again")
+
+    async def cancel(self, identity: str) -> None:
+        """Cancel a job, or let go of its file.
+
+        Raises
+        ------
+        JobNotFound
+            If there is no such job.
+        """
+        await self.describe(identity)
+        if identity in self._jobs:
+            self._forget(identity)
+        else:
+            await self._link().client.set_metadata([_CANCELS, identity], value=True)
+
+    async def close(self) -> None:
+        """Let go of all jobs."""
+        for identity in list(self._jobs):
+            self._forget(identity)
+        if self._telling is not None:
+            self._telling.cancel()
+            await asyncio.gather(self._telling, return_exceptions=True)
+
+    def _check(self, request: SweepRequest) -> None:
+        frames, pixels, most = len(request.styles), request.box.rows * request.box.columns, _ALL_PIXELS[request.format]
+        if frames > MOST_FRAMES:
+            raise TooLarge(f"the sweep has {frames:,} frames; allowed: {MOST_FRAMES:,}", "channels")
+        if pixels > _FRAME_PIXELS:
+            raise TooLarge(
+                f"a frame has {request.box.columns:,} x {request.box.rows:,} pixels; allowed: {_FRAME_PIXELS:,}", "box"
+            )
+        if frames * pixels > most:
+            raise TooLarge(
+                f"the sweep has {frames * pixels:,} pixels in all; allowed for {request.format}: {most:,}", "box"
+            )
+
+    def _source(self, request: SweepRequest) -> tuple[Any, int]:
+        """Choose what the frames are read from; the source, where each reads no more than a brick may."""
+        limit = self._settings.read_limit
+        reader, below = request.layer.at(request.level)
+        costs = [region_costs(reader, below, request.box, style)[0] for style in request.styles]
+        if max(costs) > limit:
+            places = (RegionRequest(request.layer, request.level, request.box, style) for style in request.styles)
+            stored = [self._planner.stored_reader(place) for place in places]
+            if stored[0] is None or None in stored:
+                raise TooLarge(
+                    f"a frame would read {max(costs) / 1e6:,.1f} MB; {limit / 1e6:,.1f} MB are allowed", "box"
+                )
+            reader, below = stored[0], 0
+            costs = [region_costs(reader, 0, request.box, style)[0] for style in request.styles]
+        check_read(sum(costs), self._settings.export_read)
+        return reader, below
+
+    async def _watch(self, identity: str, job: SweepJob) -> None:
+        """Wait until the file is there, and then until it has been kept for long enough."""
+        await finished(job.result)
+        try:
+            if job.result.status == "finished":
+                sizes = await self._link().client.nbytes([job.result.key], summary=False)
+                job.nbytes, job.state = int(sizes[job.result.key]), "done"
+            else:
+                job.message, job.state = await _complaint(job), "failed"
+        except (KeyError, OSError, Unavailable):  # gone with the cluster
+            job.message, job.state = "the cluster was lost while it worked on this", "failed"
+        job.release_frames()
+        self._make_room()
+        await asyncio.sleep(_KEPT)
+        self._forget(identity)
+
+    def _make_room(self) -> None:
+        done = [identity for identity, job in self._jobs.items() if job.state != "running"]
+        while done and sum(self._jobs[identity].nbytes for identity in done) > _MOST_KEPT:
+            self._forget(done.pop(0))
+
+    def _forget(self, identity: str) -> None:
+        self._jobs.pop(identity).release()
+        self._watching.pop(identity).cancel()
+
+    async def _tell(self, client: Client) -> None:
+        """Tell other front ends of the jobs, and hear which to cancel, as long as there are any."""
+        with contextlib.suppress(OSError):  # with the cluster all jobs are lost
+            while True:
+                jobs = {identity: _described(identity, job) for identity, job in self._jobs.items()}
+                await client.set_metadata([_RECORDS, self._owner], value={"time": time.time(), "jobs": jobs})
+                if not jobs:
+                    return
+                await asyncio.sleep(_INTERVAL)
+                cancels = await client.get_metadata([_CANCELS], default=None) or {}
+                for identity in [one for one in self._jobs if cancels.get(one)]:
+                    self._forget(identity)
+                    await client.set_metadata([_CANCELS, identity], value=False)
+
+
+async def _complaint(job: SweepJob) -> str:
+    """Say why a job has failed."""
+    try:
+        await result_of(job.result)
+    except VisiomaticError as error:
+        return error.message
+    except Exception:
+        logger.exception("a sweep has failed")
+    return "the workers could not make this"
+
+
+def _described(identity: str, job: SweepJob) -> dict[str, Any]:
+    return {
+        "id": identity,
+        "state": job.state,
+        "frames": len(job.request.styles),
+        "done": job.done,
+        "format": job.request.format,
+        "bytes": job.nbytes,
+        "message": job.message,
+    }

@@ -1,0 +1,78 @@
+"""``/cubes/{name}/cutout.fits``: a part of a layer, as a FITS file."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from datetime import UTC, datetime
+from hashlib import blake2b
+
+from visiomatic_dask.cube import Layer
+from visiomatic_dask.engine.cutouts import CutoutPlan
+from visiomatic_dask.errors import InvalidRequest
+from visiomatic_dask.server.arguments import Arguments
+from visiomatic_dask.server.query import resource_box
+from visiomatic_dask.server.responses import Delivery, cache_headers
+from visiomatic_dask.server.streaming import StreamingHandler, attachment
+
+
+class CutoutHandler(StreamingHandler):
+    """``/cubes/{name}/cutout.fits``."""
+
+    async def get(self, name: str) -> None:
+        """Send a cut-out."""
+        arguments = self.arguments
+        arguments.check_names(("box", "channels", "level", "layer", "v"))
+        opened, layer = await self.open(name, arguments)
+        self.check_version(opened.cube.fingerprint)
+        services = self.services
+        level = arguments.integer("level", 0, 0, services.renderer.planner.tiles(layer).levels - 1)
+        box, channels = resource_box(arguments, layer, level), _channels(arguments, layer)
+        plan = await services.renderer.exports.plan_cutout(layer, level, box, channels)
+        stem = name.rsplit("/", 1)[-1]
+        history = _history(stem, plan, channels, services.version)
+        token = blake2b("|".join((plan.token, *history)).encode(), digest_size=16).hexdigest()
+        # What is in the file tells the day: it is not the same for ever.
+        delivery = Delivery()
+        if self._unchanged(token, delivery):
+            return
+        head = await asyncio.to_thread(plan.head, history)
+        headers = {
+            "Content-Type": "application/fits",
+            "Content-Disposition": attachment(f"{stem.removesuffix('.fits')}_cutout", ".fits"),
+            "Content-Length": str(len(head) + plan.nbytes + plan.padding),
+        } | cache_headers(token, delivery)
+        await self.send_pieces(services.renderer.exports.cutout(plan, head), lambda: headers)
+
+
+def _channels(arguments: Arguments, layer: Layer) -> tuple[int, int]:
+    """Parse ``channels=a-b``, or ``a``: first channel and one past the last."""
+    text = arguments.text("channels")
+    if text is None:
+        return 0, layer.channels
+    match = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", text)
+    first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+    if not first <= last < layer.channels:
+        raise InvalidRequest.value(
+            "channels", text, f"a-b, both included, or a single one, from 0 to {layer.channels - 1}"
+        )
+    return first, last + 1
+
+
+def _history(name: str, plan: CutoutPlan, channels: tuple[int, int], version: str) -> tuple[str, ...]:
+    """Say how a cut-out came about: texts of 72 characters at most."""
+    cut = plan.cut
+    (bottom, left), (top, right) = cut.start[-2:], cut.stop[-2:]
+    shown = "".join(c if " " <= c <= "~" else "?" for c in f"{name}, layer {plan.layer.name}")
+    told = [
+        f"Cut by visiomatic_dask {version} on {datetime.now(UTC):%Y-%m-%d}",
+        f"from {shown}"[:72],
+        f"pixels {left + 1} to {right} along x, {bottom + 1} to {top} along y"
+        + (f" of level {cut.level}" * bool(cut.level)),
+    ]
+    if len(cut.start) > 2:
+        told.append(f"channels {channels[0]} to {channels[1] - 1}, counted from 0")
+    if cut.level:
+        side = 2**cut.level
+        told.append(f"level {cut.level}: means of the finite ones of {side} x {side} pixels")
+    return tuple(told)
