@@ -113,7 +113,7 @@ def test_mixes(seed: int, look: Look, planes: int, sums: tuple[float, ...]) -> N
     scale = [look.contrast] * 3
     offset = [0.01 * look.contrast * look.brightness * one for one in sums]
     if look.saturation == 1 and not look.hue:  # in float32, as planes are
-        scale, offset = np.float32(scale).tolist(), np.float32(offset).tolist()
+        scale, offset = np.asarray(scale, np.float32).tolist(), np.asarray(offset, np.float32).tolist()
     picture = as_rgba(render_mix(brick, 0, 0, (5, 8), tuple(scale), tuple(offset), LookTables.of(look)))
     alpha = round(255 * look.opacity)
     bad = ~np.isfinite(brick[:3]).any(axis=0) & bool(look.bad)
@@ -121,9 +121,9 @@ def test_mixes(seed: int, look: Look, planes: int, sums: tuple[float, ...]) -> N
     assert (picture[~bad][:, 3] == alpha).all()
     if look.saturation == 1 and not look.hue:
         with np.errstate(invalid="ignore"):
-            v = np.moveaxis(brick[:3], 0, 2) * np.float32(scale) + np.float32(offset)
-        v = np.where(np.isnan(v), np.float32(offset), v).astype(np.float64)
-        shown = 255 * reference.stretched(v, look.stretch, look.gamma)
+            v = np.moveaxis(brick[:3], 0, 2) * np.asarray(scale, np.float32) + np.asarray(offset, np.float32)
+        v = np.where(np.isnan(v), np.asarray(offset, np.float32), v)
+        shown = 255 * reference.stretched(v.astype(np.float64), look.stretch, look.gamma)
         expected = 255 - shown if look.invert else shown
     else:
         expected = mixed_by_numpy(brick[:3], look, scale, offset)
@@ -174,10 +174,10 @@ def test_hue_is_astropys_up_to_the_scale_of_its_curve() -> None:
     again /= np.maximum(again.max(axis=2, keepdims=True), 1)
     assert np.abs(theirs - 255 * again).max() <= 1.01  # they round down
     # Where neither is scaled down the two have the same hue.
-    both = (shown.max(axis=2) < 254) & (theirs.max(axis=2) < 254) & (theirs.max(axis=2) > 150)
-    assert both.sum() > 300
+    both = (shown.max(axis=2) < 254) & (theirs.max(axis=2) < 254) & (theirs.max(axis=2) > 60)
+    assert both.sum() > 500
     hues = [one[both] / one[both].sum(axis=1, keepdims=True) for one in (shown.astype(float), theirs.astype(float))]
-    assert np.abs(hues[0] - hues[1]).max() < 0.02
+    assert np.abs(hues[0] - hues[1]).max() < 0.035  # they round down, from 61 on
 
 
 @pytest.mark.parametrize("colours", [(2.0, 1.0, 0.5), (0.02, 0.01, 0.005), (50.0, 0.0, 25.0)])
