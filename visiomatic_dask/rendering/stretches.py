@@ -113,6 +113,7 @@ class Curve:
         return knots, np.linspace(0, 1, knots.size)
 
 
+@lru_cache(maxsize=64)
 def canonical_stretch(text: str) -> str:
     """Write a stretch in its one canonical way: ``log`` as ``log:1000.0``.
 
