@@ -65,7 +65,7 @@ class TilePlan:
         """Make the message that asks a worker for the tile."""
         scale, offset = style.scale_offset
         look, is_mix = style.look, isinstance(style.content, Mix)
-        is_grey_jpeg = not is_mix and look.colormap == "grey" and look.format == "jpeg"
+        is_grey_jpeg = not is_mix and look.colormap == "grey" and look.format == "jpeg" and look.is_plain
         return TileJob(
             self.brick.key,
             self.brick.pickled,

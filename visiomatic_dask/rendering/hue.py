@@ -21,6 +21,7 @@ _BITS = 9
 _HISTOGRAM_BITS = 11
 _ONE = 127 << 23
 _SMALLEST = 1 << 23
+_LEAST = float(np.finfo(np.float32).tiny)
 
 
 class HueTable(NamedTuple):
@@ -86,29 +87,35 @@ def transfer_hue(
         The picture.
     """
     rows, columns = out.shape[0], out.shape[1]
-    scratch, colours = np.empty(columns, np.float32), np.empty((3, columns))
-    bits = scratch.view(np.int32)
+    scratch, colours, means = np.empty(columns, np.float32), np.empty((3, columns)), np.empty(columns)
+    bits, picture = scratch.view(np.int32), np.empty((3, columns), np.uint8)
     shift32, right = np.int32(shift), left + columns
-    mask, step = np.int32((1 << shift) - 1), 1.0 / (1 << shift)
-    first, flip = np.int32(_SMALLEST >> shift), np.uint8(255 if invert else 0)
+    mask, step = np.int32((1 << shift) - 1), np.float32(1.0 / (1 << shift))
+    first, flip = np.int32(_SMALLEST >> shift), np.int32(255 if invert else 0)
     for i in range(rows):
         r, g, b = mixed[0, top + i, left:right], mixed[1, top + i, left:right], mixed[2, top + i, left:right]
         mix_colours(r, g, b, scale, offset, matrix, colours)
         for j in range(columns):
-            scratch[j] = min(max((colours[0, j] + colours[1, j] + colours[2, j]) / 3, 0.0), 1.0)
+            means[j] = (colours[0, j] + colours[1, j] + colours[2, j]) / 3
+            scratch[j] = min(max(means[j], 0.0), 1.0)
+        # The look-up apart: the loops before and after it have no branch, and run several at a time.
+        for j in range(columns):
+            index = np.int32(bits[j] >> shift32) - first
+            place = np.uint32(index if index > 0 else np.int32(0))
+            low, high = values[place], values[place + np.uint32(1)]
+            scratch[j] = low + (high - low) * (np.float32(bits[j] & mask) * step)
+        for j in range(columns):
+            mean = means[j]
+            means[j] = np.float64(scratch[j]) / mean if mean >= _LEAST else 0.0
+        for j in range(columns):
+            red, green, blue = colours[0, j] * means[j], colours[1, j] * means[j], colours[2, j] * means[j]
+            red, green, blue = max(red, 0.0), max(green, 0.0), max(blue, 0.0)
+            whole = 255 / max(max(red, green), max(blue, 1.0))
+            picture[0, j] = np.int32(red * whole + 0.5) ^ flip
+            picture[1, j] = np.int32(green * whole + 0.5) ^ flip
+            picture[2, j] = np.int32(blue * whole + 0.5) ^ flip
         line = out[i]
         for j in range(columns):
-            index = (bits[j] >> shift32) - first
-            factor = 0.0
-            if index >= 0:
-                fraction = (bits[j] & mask) * step
-                low, high = np.float64(values[index]), np.float64(values[index + 1])
-                mean = (colours[0, j] + colours[1, j] + colours[2, j]) / 3
-                factor = (low + (high - low) * fraction) / mean
-            red = max(colours[0, j] * factor, 0.0)
-            green = max(colours[1, j] * factor, 0.0)
-            blue = max(colours[2, j] * factor, 0.0)
-            whole = 255 / max(red, green, blue, 1.0)
-            line[j, 0] = np.uint8(red * whole + 0.5) ^ flip
-            line[j, 1] = np.uint8(green * whole + 0.5) ^ flip
-            line[j, 2] = np.uint8(blue * whole + 0.5) ^ flip
+            line[j, 0] = picture[0, j]
+            line[j, 1] = picture[1, j]
+            line[j, 2] = picture[2, j]

@@ -34,17 +34,24 @@ def mix_colours(red, green, blue, scale, offset, matrix, colours):  # type: igno
         What comes of it.
     """
     zero = np.float64(0)
+    # In names of their own: as elements they would be loaded again for every pixel, since `colours` might be the same.
+    scale_r, scale_g, scale_b = scale[0], scale[1], scale[2]
+    offset_r, offset_g, offset_b = offset[0], offset[1], offset[2]
+    rr, rg, rb = matrix[0, 0], matrix[0, 1], matrix[0, 2]
+    gr, gg, gb = matrix[1, 0], matrix[1, 1], matrix[1, 2]
+    br, bg, bb = matrix[2, 0], matrix[2, 1], matrix[2, 2]
+    out_r, out_g, out_b = colours[0], colours[1], colours[2]
     for j in range(colours.shape[1]):
         r, g, b = np.float64(red[j]), np.float64(green[j]), np.float64(blue[j])
         r = r if r == r else zero
         g = g if g == g else zero
         b = b if b == b else zero
-        r = min(max(r, -_LARGEST), _LARGEST) * scale[0] + offset[0]
-        g = min(max(g, -_LARGEST), _LARGEST) * scale[1] + offset[1]
-        b = min(max(b, -_LARGEST), _LARGEST) * scale[2] + offset[2]
-        colours[0, j] = matrix[0, 0] * r + matrix[0, 1] * g + matrix[0, 2] * b
-        colours[1, j] = matrix[1, 0] * r + matrix[1, 1] * g + matrix[1, 2] * b
-        colours[2, j] = matrix[2, 0] * r + matrix[2, 1] * g + matrix[2, 2] * b
+        r = min(max(r, -_LARGEST), _LARGEST) * scale_r + offset_r
+        g = min(max(g, -_LARGEST), _LARGEST) * scale_g + offset_g
+        b = min(max(b, -_LARGEST), _LARGEST) * scale_b + offset_b
+        out_r[j] = rr * r + rg * g + rb * b
+        out_g[j] = gr * r + gg * g + gb * b
+        out_b[j] = br * r + bg * g + bb * b
 
 
 @njit(nogil=True, cache=True)

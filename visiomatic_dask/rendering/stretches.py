@@ -47,7 +47,7 @@ SENT_KNOTS = 65
 _DEFAULTS = {"log": 1000.0, "asinh": 10.0}
 _RANGES = {"log": LOG, "asinh": ASINH, "power": POWER}
 _EXPONENTS = {LINEAR: 1.0, "sqrt": 0.5, "square": 2.0}
-_NUMBER = re.compile(r"\+?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_NUMBER = re.compile(r"\+?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _LONGEST = 32 * MOST_KNOTS
 _ALLOWED = (
     f"linear, sqrt, square, log:A and asinh:A (A from {LOG[0]:g} to {LOG[1]:g}), "
@@ -113,6 +113,7 @@ class Curve:
         return knots, np.linspace(0, 1, knots.size)
 
 
+@lru_cache(maxsize=64)
 def canonical_stretch(text: str) -> str:
     """Write a stretch in its one canonical way: ``log`` as ``log:1000.0``.
 
