@@ -20,6 +20,7 @@ from visiomatic_dask.server.cube_handlers import (
 )
 from visiomatic_dask.server.distribution_handlers import CutsHandler, HistogramHandler
 from visiomatic_dask.server.events_handler import LARGEST_MESSAGE, PING_INTERVAL, EventsHandler
+from visiomatic_dask.server.legend_handler import LegendHandler
 from visiomatic_dask.server.responses import error_response
 
 _NUMBER = r"(\d{1,9})"
@@ -100,6 +101,7 @@ def make_application(services: Services) -> Application:
             (r"/cubes/(.+)/values", ValuesHandler, common),
             (r"/cubes/(.+)/cuts", CutsHandler, common),
             (r"/cubes/(.+)/histogram", HistogramHandler, common),
+            (r"/cubes/(.+)/legend\.([a-z]+)", LegendHandler, common),
             (r"/cubes/(.+)/wcs", WCSHandler, common),
             (r"/cubes/(.+)/world", WorldHandler, common),
             (r"/cubes/(.+)/pixels", PixelsHandler, common),

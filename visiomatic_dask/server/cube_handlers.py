@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine.requests import TileRequest
@@ -94,7 +95,8 @@ class TileHandler(LayerHandler):
         opened, layer = await self.open(name, arguments)
         fingerprinted = self.check_version(opened.cube.fingerprint)
         services, image_format = self.services, _FORMATS[suffix]
-        style = await resource_style(arguments, opened, layer, services.settings, image_format)
+        equalise = partial(services.renderer.measure.equalisation, layer)
+        style = await resource_style(arguments, opened, layer, services.settings, image_format, equalise)
         request = TileRequest(layer, int(level), int(row), int(column), style)
         services.renderer.planner.tiles(layer).box(request.level, request.row, request.column)
         delivery = Delivery(image_format, fingerprinted, previews=True)
