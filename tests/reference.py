@@ -72,6 +72,38 @@ def mix(
     return displayed(total, gamma, invert)
 
 
+def stretched(v: Floats, stretch: str = "linear", gamma: float = 1) -> Floats:
+    """Clip, stretch and apply the display gamma: 0 to 1."""
+    v = np.clip(v, 0, 1)
+    name, _, number = stretch.partition(":")
+    if name == "log":
+        v = np.log1p(float(number) * v) / np.log1p(float(number))
+    elif name == "asinh":
+        v = np.arcsinh(float(number) * v) / np.arcsinh(float(number))
+    elif name == "histogram":
+        knots = np.array(number.split(","), np.float64)
+        v = np.interp(v, knots, np.linspace(0, 1, knots.size))
+    else:
+        exponents = {"linear": 1.0, "sqrt": 0.5, "square": 2.0}
+        v = v ** (float(number) if name == "power" else exponents[name])
+    return np.asarray(v ** (1 / gamma))
+
+
+def saturated(colours: Floats, saturation: float) -> Floats:
+    """Multiply the distance of colours (…, 3) from their luma."""
+    luma = (colours * [0.2126, 0.7152, 0.0722]).sum(axis=-1, keepdims=True)
+    return np.asarray(luma + saturation * (colours - luma))
+
+
+def hue_kept(colours: Floats, stretch: str, gamma: float) -> Floats:
+    """Stretch the mean of colours (…, 3), and scale them alike: 0 to 1, after Lupton et al. (2004)."""
+    mean = colours.sum(axis=-1, keepdims=True) / 3
+    light = mean >= np.finfo(np.float32).tiny
+    factor = np.where(light, stretched(mean, stretch, gamma) / np.where(light, mean, 1), 0)
+    scaled = np.maximum(colours * factor, 0)
+    return np.asarray(scaled / np.maximum(scaled.max(axis=-1, keepdims=True), 1))
+
+
 def decoded(data: bytes) -> Picture:
     """Pixels of a JPEG or PNG: (rows, columns), or (rows, columns, 3) in colour."""
     return np.asarray(Image.open(io.BytesIO(data))).astype(np.int64)

@@ -74,3 +74,30 @@ def test_quality_counts() -> None:
 
 def test_every_format_has_a_media_type() -> None:
     assert MEDIA_TYPES == {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
+
+
+@pytest.mark.parametrize("bands", [2, 4])
+def test_alpha_of_png_is_exact(bands: int) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (9, 11, bands), np.uint8)
+    np.testing.assert_array_equal(decoded(encode(picture, Look(format="png")))[1], picture)
+
+
+@pytest.mark.parametrize("bands", [2, 4])
+def test_alpha_of_webp_is_exact_and_its_colours_are_near(bands: int) -> None:
+    picture = np.concatenate([smooth(40, 60, bands - 1), np.full((40, 60, 1), 255, np.uint8)], axis=2)
+    picture[:10, :, -1] = 0
+    picture[10:20, :, -1] = 77
+    _, found = decoded(encode(picture, Look(quality=95, format="webp")))
+    assert found.shape == (40, 60, 4)
+    np.testing.assert_array_equal(found[..., 3], picture[..., -1])
+    colours = picture[..., [0, 0, 0]] if bands == 2 else picture[..., :3]
+    assert np.abs(found[20:, :, :3].astype(int) - colours[20:]).mean() <= 3
+
+
+@pytest.mark.parametrize("bands", [2, 4])
+def test_alpha_that_is_opaque_everywhere_is_left_out(bands: int) -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (9, 11, bands), np.uint8)
+    picture[..., -1] = 255
+    for_png, for_webp = (encode(picture, Look(format=kind)) for kind in ("png", "webp"))
+    np.testing.assert_array_equal(decoded(for_png)[1], picture[..., :-1])
+    assert decoded(for_webp)[1].shape == (9, 11, 3)

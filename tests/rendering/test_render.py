@@ -153,7 +153,16 @@ def test_tables_are_shared_by_looks_that_differ_in_scale_alone() -> None:
     assert cache.get(look.fields)[1] is tables
     for other in (replace(look, contrast=2.0), replace(look, brightness=5.0), replace(look, quality=10)):
         assert cache.get(other.fields) == (other, tables)
-    for other in (replace(look, gamma=1.0), replace(look, invert=True), replace(look, colormap="jet")):
+    others: list[dict[str, Any]] = [
+        {"gamma": 1.0},
+        {"invert": True},
+        {"colormap": "jet"},
+        {"stretch": "sqrt"},
+        {"saturation": 2.0},
+    ]
+    others += [{"hue": True}, {"bad": "#123456"}, {"under": "#123456"}, {"over": "#123456"}]
+    for changes in others:
+        other = replace(look, **changes)
         assert cache.get(other.fields)[1] is not tables
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import pickle
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -64,6 +65,14 @@ def test_every_field_of_a_look_is_in_its_text_and_fields() -> None:
         Look(invert=True),
         Look(quality=1),
         Look(format="png"),
+        Look(stretch="sqrt"),
+        Look(saturation=0.0),
+        Look(hue=True),
+        Look(bad="#000000"),
+        Look(under="#000000"),
+        Look(over="#000000"),
+        Look(format="png", bad="transparent"),
+        Look(format="png", opacity=0.5),
     ]
     for one, other in itertools.combinations(looks, 2):
         assert one.text != other.text
@@ -84,12 +93,31 @@ def test_every_field_of_a_look_is_in_its_text_and_fields() -> None:
         ("gamma", math.nan),
         ("quality", -1),
         ("quality", 101),
+        ("saturation", -0.1),
+        ("saturation", 5.1),
+        ("opacity", 1.1),
+        ("opacity", math.nan),
     ],
 )
 def test_out_of_range(name: str, value: float) -> None:
     with pytest.raises(InvalidRequest, match=f"{name} is '{value}'; allowed: a number from") as caught:
         Look(**{name: value})  # type: ignore[arg-type]
     assert caught.value.parameter == name
+
+
+@pytest.mark.parametrize("keys", [{"bad": "transparent"}, {"under": "transparent"}, {"opacity": 0.5}])
+def test_jpeg_has_no_transparency(keys: dict[str, Any]) -> None:
+    (name,) = keys
+    with pytest.raises(InvalidRequest, match=f"{name} is .* in JPEG; PNG and WebP have transparency") as caught:
+        Look(**keys)
+    assert caught.value.parameter == name
+    assert Look(**keys, format="webp").has_alpha
+
+
+@pytest.mark.parametrize("colour", ["red", "#fff", "#FFFFFF", "#1234567"])
+def test_colours_are_canonical(colour: str) -> None:
+    with pytest.raises(InvalidRequest, match="#rrggbb"):
+        Look(over=colour)
 
 
 @pytest.mark.parametrize("cut", [(1, 1), (0.0, -0.0), (math.nan, 1), (0, math.nan), (0, math.inf), (-math.inf, 0)])

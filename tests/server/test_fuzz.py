@@ -43,8 +43,11 @@ LISTS = st.tuples(st.integers(0, 9), st.lists(NUMBERS, max_size=4)).map(lambda t
 PAIRS = st.lists(NUMBERS, min_size=1, max_size=3).map(",".join)
 LINES = st.lists(PAIRS, min_size=1, max_size=3).map(":".join)
 WORDS = st.sampled_from(
-    ["true", "jet", "viridis", "sky.fits", "small.fits", "PRIMARY", "zscale", "99.5", "a b", "%", "💥", "\0", "\x7f"]
-    + ["log", "asinh:7", "power:2", "histogram", "histogram:0,1", "log:", "red", "#12f", "#0102ZZ", "transparent", "lo"]
+    [
+        *("true", "jet", "viridis", "sky.fits", "small.fits", "PRIMARY", "zscale", "99.5", "a b", "%", "💥", "\0"),
+        *("\x7f", "log", "lo", "asinh:7", "power:2", "histogram", "histogram:0,1", "log:", "red", "#12f", "#0102ZZ"),
+        "transparent",
+    ]
 )
 VALUES = st.one_of(NUMBERS, LISTS, PAIRS, LINES, WORDS, st.text(max_size=12))
 FUZZ = settings(

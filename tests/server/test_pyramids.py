@@ -24,7 +24,7 @@ from .conftest import Sky
 from .websockets import websocket
 
 pytestmark = pytest.mark.timeout(120)
-TILE = "/cubes/sky.fits/tiles/3/0/0.png?cuts=-12,20"
+TILE = "/cubes/sky.fits/tiles/3/0/0.png?cuts=-12,20&bad=lo"
 MIX = "/cubes/sky.fits/tiles/3/0/0.png?mix=0:1,0.5,0&mix=2:0,0.5,1&cuts=0:-12,20&cuts=2:-10,25"
 STOCK = "/api?FIF=sky.fits&CHAN=1&MINMAX=1:-12,20&QLT=90&JTL=0,0"
 SMALL: dict[str, Any] = {"exact_read": "64 kB", "preview_read": "400 kB", "tile_threads": 1}

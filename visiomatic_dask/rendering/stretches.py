@@ -47,7 +47,7 @@ SENT_KNOTS = 65
 _DEFAULTS = {"log": 1000.0, "asinh": 10.0}
 _RANGES = {"log": LOG, "asinh": ASINH, "power": POWER}
 _EXPONENTS = {LINEAR: 1.0, "sqrt": 0.5, "square": 2.0}
-_NUMBER = re.compile(r"\+?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_NUMBER = re.compile(r"\+?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _LONGEST = 32 * MOST_KNOTS
 _ALLOWED = (
     f"linear, sqrt, square, log:A and asinh:A (A from {LOG[0]:g} to {LOG[1]:g}), "
