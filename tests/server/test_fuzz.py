@@ -30,6 +30,7 @@ API_KEYS = [
 ]
 RESOURCE_KEYS = [
     *("channel", "cuts", "mix", "brightness", "contrast", "gamma", "colormap", "invert", "quality", "v", "layer"),
+    *("width", "height", "orientation", "foreground", "background", "scope", "bins", "range"),
     *("x", "y", "method", "stretch", "saturation", "hue", "bad", "under", "over", "opacity"),
 ]
 NUMBERS = st.one_of(
@@ -46,7 +47,7 @@ WORDS = st.sampled_from(
     [
         *("true", "jet", "viridis", "sky.fits", "small.fits", "PRIMARY", "zscale", "99.5", "a b", "%", "💥", "\0"),
         *("\x7f", "log", "lo", "asinh:7", "power:2", "histogram", "histogram:0,1", "log:", "red", "#12f", "#0102ZZ"),
-        "transparent",
+        *("transparent", "cube", "horizontal", "minmax", "1-99"),
     ]
 )
 VALUES = st.one_of(NUMBERS, LISTS, PAIRS, LINES, WORDS, st.text(max_size=12))
@@ -88,7 +89,18 @@ def test_any_query_of_the_old_api(service: Service, query: list[tuple[str, str]]
 @FUZZ
 @given(
     query=queries(RESOURCE_KEYS),
-    what=st.sampled_from(["", "/tiles/0/1/1.png", "/tiles/3/0/0.jpg", "/tiles/9/9/9.gif", "/values", "/cuts"]),
+    what=st.sampled_from(
+        [
+            "",
+            "/tiles/0/1/1.png",
+            "/tiles/3/0/0.jpg",
+            "/tiles/9/9/9.gif",
+            "/values",
+            "/cuts",
+            "/histogram",
+            "/legend.svg",
+        ]
+    ),
 )
 def test_any_query_of_the_resource_api(service: Service, query: list[tuple[str, str]], what: str) -> None:
     path = f"/cubes/sky.fits{what}?{urlencode(query)}"
