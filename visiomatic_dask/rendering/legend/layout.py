@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +21,8 @@ _TIP = 11.0
 _TICK = 5.0
 _SWATCH = 13.0
 _ROW = 20.0
+_LONGEST = 400
+"""Characters of a text that are looked at."""
 _NO_VALUE = "no value"
 _NO_VALUE_ROOM = 86.0
 
@@ -79,7 +82,9 @@ def lay_out_bar(subject: BarSubject, frame: Frame) -> Drawing:
     """
     space = frame.height - 80 if frame.is_vertical else frame.inside
     ticks = round_ticks(subject.low, subject.high, max(2, int(space // (32 if frame.is_vertical else 50))))
-    unit = " ".join(one for one in (ticks.factor, subject.unit) if one)
+    unit = " ".join(one for one in (ticks.factor, subject.unit[:_LONGEST]) if one)
+    if not frame.is_vertical:
+        unit = _fitted(unit, _SMALL, frame.inside / 2)
     is_marked = bool(subject.bad) and not frame.is_vertical
     items, top = _heading(subject.title, unit, frame, _NO_VALUE_ROOM if is_marked else 0.0)
     bottom = frame.height - _MARGIN
@@ -104,7 +109,7 @@ def lay_out_mix(subject: MixSubject, frame: Frame) -> Drawing:
     items = []
     x, y = _MARGIN, _MARGIN
     for label, colour in subject.entries:
-        wide = _SWATCH + 8 + text_width(label, _SMALL)
+        wide = _SWATCH + 8 + text_width(label[:_LONGEST], _SMALL)
         if x > _MARGIN and (frame.is_vertical or x + wide > frame.width - _MARGIN):
             x, y = _MARGIN, y + _ROW
         items += _swatch(x, y, colour, label, frame, frame.width - _MARGIN - x)
@@ -181,6 +186,7 @@ def _bar(
 
 def _below(x: float, y: float, label: str, frame: Frame) -> Text:
     """Write a label below its tick, moved inwards where it would reach over the edge."""
+    label = label[:_LONGEST]
     half = text_width(label, _SMALL) / 2
     place: tuple[float, Anchor] = (x, "middle")
     if x - half < 2:
@@ -203,10 +209,9 @@ def _swatch(x: float, y: float, colour: str, label: str, frame: Frame, room: flo
 
 
 def _fitted(text: str, size: float, room: float) -> str:
-    """Shorten a text until it fits."""
-    if text_width(text, size) <= room:
+    """Shorten a text until it fits. Those of files may be of any length: nobody measures all of it."""
+    if len(text) <= _LONGEST and text_width(text, size) <= room:
         return text
-    length = len(text)
-    while length and text_width(text[:length].rstrip() + "…", size) > room:
-        length -= 1
-    return text[:length].rstrip() + "…" if length else ""
+    lengths = range(min(len(text), _LONGEST) + 1)
+    length = bisect_right(lengths, room, key=lambda one: text_width(text[:one].rstrip() + "…", size)) - 1
+    return text[:length].rstrip() + "…" if length > 0 else ""
