@@ -157,6 +157,9 @@ def test_what_the_source_knows_is_not_read() -> None:
             assert not COUNTS
             found = await renderer.measure.cut(layer, 1, "minmax")
             assert found == FoundCut(Cut(100, 188), "sample")  # nothing is known of it
+            assert (await renderer.measure.cut(layer, None, "minmax")).source == "sample"  # nor of all together
+            whole = replace(layer, statistics=PlaneStatistics((-5.0, 1.0), (9.0, 70.0), (1.0, 2.0)))
+            assert await renderer.measure.cut(whole, None, "minmax") == FoundCut(Cut(-5, 70), "header")
             assert COUNTS
             first, second = await renderer.measure.backgrounds(layer)
             assert (first.low, first.high, first.mean) == (-5, 1000, 40)

@@ -147,6 +147,19 @@ def test_a_plane_without_values(tmp_path: Path) -> None:
         assert service.ok("/cubes/holes.fits/cuts?channel=1&method=histogram").json["cuts"] == [3, 4]
 
 
+def test_damaged_statistics_are_not_used(cubes: Sky, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"store": str(tmp_path), "exact_read": "64 kB", "tile_threads": 1}
+    with serving(cubes.folder / "sky.fits", pyramid="ahead", **settings) as service:
+        service.ok("/cubes/sky.fits")
+        assert exact(service, f"{CUTS}?method=minmax")["cuts"]
+    (fields,) = tmp_path.glob("*.zarr/statistics/fields/c/0/0/0")
+    fields.write_bytes(b"no statistics" * 20)
+    with serving(cubes.folder / "sky.fits", **settings) as service:
+        answer = service.ok(f"{CUTS}?method=minmax").json
+        assert answer["source"] == "sample"
+        assert answer["cuts"] == [float(np.nanmin(cubes.sky[0])), float(np.nanmax(cubes.sky[0]))]
+
+
 def test_nothing_is_known_of_a_pyramid_that_is_not_there(cubes: Sky, tmp_path: Path) -> None:
     cube = open_cube(cubes.folder / "sky.fits")
     address = pyramid_address(str(tmp_path), cube, cube.layer(), 256, 23)

@@ -30,6 +30,7 @@ API_KEYS = [
 ]
 RESOURCE_KEYS = [
     *("channel", "cuts", "mix", "brightness", "contrast", "gamma", "colormap", "invert", "quality", "v", "layer"),
+    *("width", "height", "orientation", "foreground", "background", "scope", "bins", "range"),
     *("x", "y", "method", "stretch", "saturation", "hue", "bad", "under", "over", "opacity"),
     *("levels", "count", "smooth", "onto", "onto_layer", "order"),
     *("preset", "nan"),
@@ -48,7 +49,7 @@ WORDS = st.sampled_from(
     (
         *("true", "jet", "viridis", "sky.fits", "small.fits", "PRIMARY", "zscale", "99.5", "a b", "%", "💥", "\0"),
         *("log", "asinh:7", "power:2", "histogram", "histogram:0,1", "log:", "red", "#12f", "#0102ZZ", "transparent"),
-        *("lo", "\x7f"),
+        *("lo", "\x7f", "cube", "horizontal", "minmax", "1-99"),
     )
 )
 RECIPES = st.one_of(
@@ -114,7 +115,10 @@ CONTOURS = ["/contours/3/0/0.geojson", "/contours/2/1/0.geojson"]
 @given(
     query=queries(RESOURCE_KEYS),
     what=st.sampled_from(
-        ["", "/tiles/0/1/1.png", "/tiles/3/0/0.jpg", "/tiles/9/9/9.gif", "/values", "/cuts", "/presets", *CONTOURS]
+        [
+            *("", "/tiles/0/1/1.png", "/tiles/3/0/0.jpg", "/tiles/9/9/9.gif", "/values", "/cuts", "/presets"),
+            *("/histogram", "/legend.svg", *CONTOURS),
+        ]
     ),
 )
 def test_any_query_of_the_resource_api(service: Service, query: list[tuple[str, str]], what: str) -> None:

@@ -72,8 +72,11 @@ def collapsed_equalisation(
             made = np.nanmax(samples, axis=0)
         elif method == "min":
             made = np.nanmin(samples, axis=0)
+        elif method == "mean":
+            made = np.nanmean(samples, axis=0)
         else:
-            made = np.nanmean(samples, axis=0) * (last - first if method == "sum" else 1)
+            made = np.nansum(samples, axis=0) * ((last - first) / len(chosen))
+            made[np.isnan(samples).all(axis=0)] = np.nan
     return equalisation(made, cut)
 
 

@@ -34,7 +34,7 @@ Source = Literal["exact", "sample", "header"]
 StoredHistograms = Callable[[Layer, int | None], Awaitable[Histogram | None]]
 """Gives the histogram of all values of a channel, or with None of all channels, if the store knows it."""
 
-_KEPT = 512
+_KEPT = 256
 """Answers that are kept: of tens of kilobytes at most."""
 
 

@@ -179,7 +179,10 @@ def histogram_cut(histogram: Histogram, method: str) -> Cut:
     shares = method_shares(method)
     if not histogram.counts.size:
         return _safe_cut(0.0, 0.0)
-    if method in _STAND_INS:
+    if method == "mad":
+        found = background(histogram.values(_STAND_INS[method]))
+        return dataclasses.replace(found, low=histogram.minimum, high=histogram.maximum).cut
+    if method == "zscale":
         return sample_cut(histogram.values(_STAND_INS[method]), method)
     low, high = histogram.narrowest(NARROWEST) if method == "histogram" else histogram.quantiles(np.array(shares))
     return _safe_cut(float(low), float(high))

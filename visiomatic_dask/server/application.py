@@ -22,6 +22,7 @@ from visiomatic_dask.server.cube_handlers import (
 from visiomatic_dask.server.cutout_handler import CutoutHandler
 from visiomatic_dask.server.distribution_handlers import CutsHandler, HistogramHandler
 from visiomatic_dask.server.events_handler import LARGEST_MESSAGE, PING_INTERVAL, EventsHandler
+from visiomatic_dask.server.legend_handler import LegendHandler
 from visiomatic_dask.server.preset_handler import PresetsHandler
 from visiomatic_dask.server.region_handlers import RegionHandler
 from visiomatic_dask.server.responses import error_response
@@ -112,6 +113,7 @@ def make_application(services: Services) -> Application:
             (r"/cubes/(.+)/cuts", CutsHandler, common),
             (r"/cubes/(.+)/presets", PresetsHandler, common),
             (r"/cubes/(.+)/histogram", HistogramHandler, common),
+            (r"/cubes/(.+)/legend\.([a-z]+)", LegendHandler, common),
             (r"/cubes/(.+)/wcs", WCSHandler, common),
             (r"/cubes/(.+)/world", WorldHandler, common),
             (r"/cubes/(.+)/pixels", PixelsHandler, common),

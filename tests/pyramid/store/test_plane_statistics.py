@@ -13,7 +13,7 @@ from tests.pyramid.store.pyramids import SPECTRAL, new_pyramid, sparse_cube
 from visiomatic_dask.errors import PyramidGone, StoreError
 from visiomatic_dask.pyramid.store.arrays import read_statistics, write_statistics
 from visiomatic_dask.pyramid.store.histogram import BINS
-from visiomatic_dask.pyramid.store.plane_statistics import FIELDS
+from visiomatic_dask.pyramid.store.plane_statistics import FIELDS, read_total
 from visiomatic_dask.pyramid.store.pyramid import Pyramid
 from visiomatic_dask.pyramid.store.statistics import RegionStatistics
 
@@ -45,6 +45,27 @@ def test_they_come_back(pyramid: Pyramid) -> None:
     assert len(list(Path(pyramid.address, "statistics").rglob("c/0/*/0"))) == 6
     write_statistics(pyramid, [made_up(1, 7)])
     assert read_statistics(pyramid, 1, (0, 1)) == [made_up(1, 0)]
+
+
+def test_planes_together(pyramid: Pyramid) -> None:
+    """The sum of all, over chunks of planes; nothing, where one is missing."""
+    written = [made_up(0, plane) for plane in range(600)]
+    write_statistics(pyramid, written[:599])
+    assert read_total(pyramid, 0) is None
+    assert read_total(pyramid, 1, (0, 1)) is None
+    for first, last in ((0, 599), (250, 260), (256, 257), (511, 599)):
+        total = read_total(pyramid, 0, (first, last))
+        assert total is not None
+        some = written[first:last]
+        assert total.minimum == min(one.minimum for one in some)
+        assert total.maximum == max(one.maximum for one in some)
+        np.testing.assert_array_equal(total.histogram, np.sum([one.histogram for one in some], axis=0))
+    write_statistics(pyramid, [RegionStatistics(0, 599, 100, 0, math.nan, math.nan, math.nan, 0.0, (0,) * BINS)])
+    total, empty = read_total(pyramid, 0), read_total(pyramid, 0, (599, 600))
+    assert total is not None
+    assert total.minimum == min(one.minimum for one in written[:599])
+    assert empty is not None
+    assert math.isnan(empty.minimum)
 
 
 def test_planes_without_a_finite_pixel(pyramid: Pyramid) -> None:

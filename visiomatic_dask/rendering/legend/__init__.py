@@ -1,0 +1,1 @@
+"""Legends: what the colours of a picture stand for, as SVG or PNG."""
