@@ -100,7 +100,7 @@ def made_in_parts(recipe: MixBrick | CollapseBrick, count: int) -> NDArray[np.fl
         patch.setattr(channel_sums, "MIX_READ", max(1, recipe.read_cost // count))
         assembly = Brick(recipe).assembly
         if assembly is None:
-            assert count == 1 or len(recipe._groups()) == 1
+            assert count == 1 or len(recipe._sizes) <= 1
             return recipe.load()
         assert len({part_key(part) for part in assembly.parts}) == len(assembly.parts) > 1
         partials = [pickle.loads(pickle.dumps(part)).load() for part in assembly.parts]
