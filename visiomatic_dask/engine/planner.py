@@ -10,11 +10,13 @@ from collections import OrderedDict
 from collections.abc import Container, Iterable
 from dataclasses import replace
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 from visiomatic_dask.config import Settings
 from visiomatic_dask.cube import Layer, Reader
 from visiomatic_dask.engine.bricks import Brick, BrickRecipe
 from visiomatic_dask.engine.content_bricks import brick_of
+from visiomatic_dask.engine.mix_brick import MixBrick
 from visiomatic_dask.engine.onto import Onto
 from visiomatic_dask.engine.plane_brick import PlaneBrick
 from visiomatic_dask.engine.plans import Need, RegionPlan, TilePlan
@@ -27,6 +29,8 @@ from visiomatic_dask.pyramid import Box, BrickGrid, BrickLimits, TileGrid
 from visiomatic_dask.rendering import Collapse, Content, Mono, Style
 
 _MOST_PLANS = 4096
+_MOST_CHANNELS = 2**20
+"""Of the mixes in all plans that are kept: some 100 bytes each."""
 _BRICKS_A_WORKER = 4
 NO_SUBSAMPLE = (
     "this would take reading more pixels than visiomatic.read-limit allows, and is not made from a subsample: zoom in, "
@@ -83,6 +87,8 @@ class Planner:
         self._store_text = f"store|{settings.tile_size}|{settings.store_mantissa}|"
         self._sample_text = f"sample|{settings.tile_size}|{settings.read_limit}|{settings.preview_read}|"
         self._plans: OrderedDict[tuple[Any, ...], TilePlan] = OrderedDict()
+        self._channels = 0
+        self._bricks: WeakValueDictionary[tuple[Any, ...], Brick] = WeakValueDictionary()
 
     def tiles(self, layer: Layer) -> TileGrid:
         """Tiles of a layer."""
@@ -141,8 +147,9 @@ class Planner:
         plan = self._plans.get(key)
         if plan is None:
             plan = self._plans[key] = self._plan(request, way, workers)
-            if len(self._plans) > _MOST_PLANS:
-                self._plans.popitem(last=False)
+            self._channels += _channels(plan)
+            while len(self._plans) > _MOST_PLANS or (self._channels > _MOST_CHANNELS and len(self._plans) > 1):
+                self._channels -= _channels(self._plans.popitem(last=False)[1])
         else:
             self._plans.move_to_end(key)
         return plan
@@ -218,7 +225,7 @@ class Planner:
         """Let go of the plans for files that are others now, or gone."""
         gone = [key for key, plan in self._plans.items() if plan.brick.recipe.reader.fingerprint in fingerprints]
         for key in gone:
-            del self._plans[key]
+            self._channels -= _channels(self._plans.pop(key))
         self.ways.forget(fingerprints)
 
     def _source_grid(self, request: TileRequest) -> BrickGrid:
@@ -263,17 +270,29 @@ class Planner:
         content, box = request.style.content, grid.box(tile)
         stripe = box.top // grid.rows + box.left // grid.columns  # along the diagonal: neighbours are one further
         recipe: BrickRecipe
+        what: object
         if not isinstance(content, Mono):
             recipe = brick_of(content, reader, below, box, grid.preview_read, stripe)
-            plane = 0
+            plane, what = 0, _plane_text(content)
         else:
             planes = grid.plane_range(content.channel, request.layer.channels)
             bricks_a_plane = -(-grid.width // grid.columns) * -(-grid.height // grid.rows)
             if bricks_a_plane < _BRICKS_A_WORKER * workers:
                 stripe += planes[0] // grid.planes
             recipe = PlaneBrick(reader, below, planes, box, grid.preview_read, stripe)
-            plane = content.channel - planes[0]
-        return TilePlan(Brick(recipe), plane, tile.within(box), grid.preview_read is not None)
+            plane, what = content.channel - planes[0], planes
+        # The tiles of a brick share it, with what is computed of it once.
+        key = (reader.token, below, box, grid.preview_read, stripe, what)
+        brick = self._bricks.get(key)
+        if brick is None:
+            brick = self._bricks[key] = Brick(recipe)
+        return TilePlan(brick, plane, tile.within(box), grid.preview_read is not None)
+
+
+def _channels(plan: TilePlan) -> int:
+    """Count what a plan takes, in channels of a mix."""
+    recipe = plan.brick.recipe
+    return len(recipe.mix.channels) if isinstance(recipe, MixBrick) else 1
 
 
 def _plane_text(content: Content) -> str | int:
