@@ -13,14 +13,17 @@ from numpy.typing import NDArray
 
 from visiomatic_dask.engine.bricks import Brick, BrickRecipe, part_key
 from visiomatic_dask.engine.channel_sums import Assembly, Combination, PartRecipe
+from visiomatic_dask.engine.coarse_brick import CoarseBrick
+from visiomatic_dask.engine.mix_delta import MixDelta
 from visiomatic_dask.engine.placement import preferred
 from visiomatic_dask.engine.residency import Deliver, Instruction, Locate, Release, Residency, State, Submit
 from visiomatic_dask.errors import CubeChanged, Unavailable, VisiomaticError
 
 logger = logging.getLogger(__name__)
 
-_PRIORITY, _PRIORITY_AHEAD = 10, 5
-"""What is on screen, then what is read ahead, both before what others run on a shared cluster. Builds will have less.
+_PRIORITY_DRAFT, _PRIORITY, _PRIORITY_AHEAD = 12, 10, 5
+"""Drafts, for which nothing is there yet, and which take little; what is on screen; then what is read ahead, or follows
+drafts. All before what others run on a shared cluster. Builds will have less.
 """
 
 
@@ -40,6 +43,12 @@ def _tasks(brick: Brick) -> Iterator[tuple[str, BrickRecipe | PartRecipe]]:
         yield brick.key, brick.recipe
     else:
         yield from ((part_key(part), part) for part in brick.assembly.parts)
+
+
+def _priority(one: Submit) -> int:
+    if isinstance(one.brick.recipe, MixDelta | CoarseBrick):
+        return _PRIORITY_DRAFT
+    return _PRIORITY_AHEAD if one.ahead else _PRIORITY
 
 
 class _Waiting:
@@ -223,25 +232,25 @@ class BrickKeeper:
         if self._closed:
             return
         workers = self._live_workers()
-        groups: dict[tuple[str | None, bool], dict[str, BrickRecipe | PartRecipe]] = {}
+        groups: dict[tuple[str | None, int], dict[str, BrickRecipe | PartRecipe]] = {}
         arriving = [one for key, one in submitted.items() if self.residency.state(key) is State.ARRIVING]
         for one in arriving:  # and none that was let go of in the same turn
             for key, recipe in _tasks(one.brick):
                 where = preferred(recipe.placement, workers)
-                groups.setdefault((where, one.ahead), {})[key] = recipe
+                groups.setdefault((where, _priority(one)), {})[key] = recipe
                 if where is not None:
                     self._sent_to.setdefault(one.brick.key, set()).add(where)
         # One client.map a worker: with single submits each would wait for the comm's timers in turn. What was wanted
         # first is made first.
         made: dict[str, Future] = {}
-        for (worker, ahead), group in groups.items():
+        for (worker, priority), group in groups.items():
             futures = self._client.map(
                 make_brick,
                 list(group.values()),
                 key=list(group),
                 workers=None if worker is None else [worker],
                 allow_other_workers=worker is not None,
-                priority=_PRIORITY_AHEAD if ahead else _PRIORITY,
+                priority=priority,
             )
             made.update(zip(group, futures, strict=True))
         for one in arriving:
@@ -268,7 +277,7 @@ class BrickKeeper:
             key=one.brick.key,
             workers=None if worker is None else [worker],
             allow_other_workers=worker is not None,
-            priority=(_PRIORITY_AHEAD if one.ahead else _PRIORITY) + 1,
+            priority=_priority(one) + 1,
         )
 
     def _watch(self, key: str, future: Future) -> None:
