@@ -19,6 +19,7 @@ from visiomatic_dask.cube import Layer, Window
 from visiomatic_dask.engine import drafts
 from visiomatic_dask.engine.coarse_brick import CoarseBrick, standing_for
 from visiomatic_dask.engine.collapse_brick import CollapseBrick
+from visiomatic_dask.engine.draft_news import TOPIC
 from visiomatic_dask.engine.link import ClusterLink
 from visiomatic_dask.engine.mix_brick import MixBrick
 from visiomatic_dask.engine.mix_delta import MixDelta
@@ -323,3 +324,31 @@ def test_channels_that_are_kept_stand_for_all() -> None:
     assert thin.weight_sums == pytest.approx(mix.weight_sums)
     np.testing.assert_array_equal(thin.cuts, mix.cuts[[3, 20, 50]])
     np.testing.assert_allclose(thin.weights[0], mix.weights[:12].sum(axis=0))
+
+
+@pytest.mark.usefixtures("coarse")
+def test_other_front_ends_hear_of_it_too() -> None:
+    async def use(client: Client, _: Any) -> None:
+        here, there = Heard(), Heard()
+        assert client.scheduler is not None
+        async with (
+            Client(client.scheduler.address, asynchronous=True, set_as_default=False) as other,
+            showing(client, here) as renderer,
+            showing(other, there) as listening,
+        ):
+            request = tile(mix_of())
+            assert (await renderer.tile(request)).passing
+            await until(lambda: here.said and there.said)
+            assert here.said == there.said == [("exact", READER.token, 0, (0, CHANNELS), Box(0, 0, SIDE, SIDE))]
+            read = sum(READ)
+            # The brick is on the cluster, but this front end has to find that out.
+            await listening.tile(request)
+            await until(lambda: len(there.said) == 2)
+            assert not (await listening.tile(request)).preview
+            assert sum(READ) <= read + 2 * 2**20
+            await other.log_event(TOPIC, ["something", "else"])
+            await other.log_event(TOPIC, 7)
+            await asyncio.sleep(0.2)
+            assert len(here.said) == 2
+
+    cluster(use)

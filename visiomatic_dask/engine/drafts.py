@@ -13,9 +13,12 @@ from collections import OrderedDict
 from collections.abc import Container
 from dataclasses import dataclass, field, replace
 
+from distributed import Client
+
 from visiomatic_dask.engine.bricks import Brick
 from visiomatic_dask.engine.coarse_brick import CoarseBrick
 from visiomatic_dask.engine.collapse_brick import CollapseBrick
+from visiomatic_dask.engine.draft_news import DraftNews
 from visiomatic_dask.engine.full_bases import FullBases
 from visiomatic_dask.engine.keeper import BrickKeeper
 from visiomatic_dask.engine.mix_brick import MixBrick
@@ -53,7 +56,7 @@ class _Promise:
     brick: Brick
     request: TileRequest
 
-    def tell(self, news: PyramidNews) -> None:
+    def tell(self, news: DraftNews) -> None:
         """Tell that it is there."""
         channels = self.request.style.content.channels
         planes = channels[0], channels[-1] + 1
@@ -87,7 +90,7 @@ class Drafts:
     """
 
     def __init__(self, news: PyramidNews, patience: float) -> None:
-        self._news = news
+        self._news = DraftNews(news)
         self._patience = patience
         self._keeper: BrickKeeper | None = None
         self._bases = FullBases()
@@ -95,8 +98,9 @@ class Drafts:
         self._followed: OrderedDict[tuple[str, str], _Followed] = OrderedDict()
         self._awaited: dict[str, list[asyncio.Future[None]]] = {}
 
-    def use(self, keeper: BrickKeeper | None) -> None:
-        """Use another keeper's bricks from now on; what was promised is not."""
+    def use(self, keeper: BrickKeeper | None, client: Client | None) -> None:
+        """Use another keeper's bricks, and its client's cluster, from now on; what was promised is not."""
+        self._news.use(client)
         for followed in self._followed.values():
             followed.stop()
         self._followed.clear()
