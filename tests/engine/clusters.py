@@ -28,8 +28,10 @@ WEB = "127.0.0.1:0"
 async def local_cluster(
     protocol: str = "tcp", workers: int = 1, plugin: bool = True, profile: bool = False, **options: Any
 ) -> AsyncIterator[tuple[Client, list[Worker]]]:
-    """Give a client and the workers; each has two threads."""
-    options |= {"protocol": protocol, "n_workers": workers, "threads_per_worker": 2, "processes": False}
+    """Give a client and the workers; each has two threads if nothing else is said."""
+    options |= {"protocol": protocol, "n_workers": workers, "processes": False} | {
+        "threads_per_worker": options.get("threads_per_worker", 2)
+    }
     web = {"dashboard_address": WEB, "worker_dashboard_address": WEB, "scheduler_kwargs": {"dashboard": False}}
     if protocol != "inproc":
         options["host"] = "127.0.0.1"

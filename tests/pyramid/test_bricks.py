@@ -18,6 +18,7 @@ LIMITS = st.builds(
     st.one_of(st.integers(1, 8 * MIB), st.integers(8 * MIB, 2**40)),
     st.integers(1, 256 * MIB),
     st.one_of(st.none(), st.integers(1, 2**32)),
+    st.integers(1, 2**37),
 )
 SIDES = st.one_of(st.integers(1, 3000), st.integers(1, 300_000))
 
@@ -115,7 +116,20 @@ def test_exact_bricks_of_binned_levels_keep_to_read_limit(one: Level) -> None:
     if one.level and plane.preview_read is None:
         assert plane.planes * one.read(box) <= one.limits.read_limit
     if mix.preview_read is None:
-        assert one.channels * one.read(mix.box(Box(0, 0, 1, 1))) <= one.limits.read_limit
+        assert one.channels * one.read(mix.box(Box(0, 0, 1, 1))) <= one.limits.mix_read
+
+
+@given(levels())
+def test_bricks_of_mixes_stay_wide_until_they_are_one_tile_high(one: Level) -> None:
+    _, mix = one.grids
+    box, most = mix.box(Box(0, 0, 1, 1)), max(1024, one.limits.tile_size)
+    if mix.preview_read is not None:
+        return
+    assert max(mix.rows, mix.columns) <= most
+    if mix.columns < most and mix.columns < mix.width:
+        assert mix.rows == one.limits.tile_size
+    if mix.rows > one.limits.tile_size:
+        assert one.channels * one.read(box) <= 384 * MIB
 
 
 def in_view(grid: BrickGrid, tile: int, top: int, left: int) -> set[Box]:
@@ -128,15 +142,20 @@ def in_view(grid: BrickGrid, tile: int, top: int, left: int) -> set[Box]:
 @given(levels(), st.data())
 def test_previews_only_where_a_tile_or_a_view_reads_too_much(one: Level, data: st.DataObject) -> None:
     tile, limits = one.tiles.box(one.level, 0, 0), one.limits
-    for grid, channels in zip(one.grids, (1, one.channels), strict=True):
+    for grid, channels, is_mix in zip(one.grids, (1, one.channels), (False, True), strict=True):
         top, left = (data.draw(st.integers(0, max(0, size - 1))) for size in (grid.height, grid.width))
         view = in_view(grid, limits.tile_size, top, left)
         if grid.preview_read is None:
-            assert channels * one.read(tile) <= limits.read_limit
+            if one.level or not is_mix:
+                assert one.read(tile) <= limits.read_limit
+            if one.level and is_mix:
+                assert channels * sum(map(one.read, view)) <= limits.mix_read
             if one.level and limits.exact_read is not None:
                 assert sum(map(one.read, view)) <= limits.exact_read
-        elif limits.exact_read is None or one.level == 0:
-            assert channels * one.read(tile) > limits.read_limit
+        elif one.level == 0 and is_mix:
+            assert channels * one.read(tile) > limits.mix_read
+        elif one.level == 0 or (limits.exact_read is None and not is_mix):
+            assert one.read(tile) > limits.read_limit
 
 
 @given(levels(), st.data())
@@ -203,5 +222,6 @@ def test_shapes_of_the_defaults() -> None:
     assert (odd.box(Box(0, 0, 1, 1)), odd.planes) == (Box(0, 0, 300, 300), 2 * MIB // 90_000)
     far_out = plane_bricks(100_000, 100_000, 4, 9, limits)
     assert far_out.preview_read == 56 * 10**6
-    assert mix_bricks(20_000, 20_000, 4, 0, 3, limits).columns == 1024
-    assert mix_bricks(20_000, 20_000, 4, 0, 300, limits).columns == 256
+    mixes = [mix_bricks(20_000, 20_000, 4, 0, channels, limits) for channels in (3, 150, 300, 4000, 16_000)]
+    assert [(mix.rows, mix.columns) for mix in mixes] == [(1024, 1024), (512, 1024), *[(256, 1024)] * 3]
+    assert all(mix.preview_read is None for mix in mixes)

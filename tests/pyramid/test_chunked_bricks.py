@@ -55,6 +55,7 @@ LIMITS_ANY = st.builds(
     st.one_of(st.integers(1, 8 * MIB), st.integers(8 * MIB, 2**40)),
     st.integers(1, 256 * MIB),
     st.one_of(st.none(), st.integers(1, 2**32)),
+    st.integers(1, 2**37),
 )
 
 
@@ -147,6 +148,27 @@ def test_mixes_of_wide_chunks_are_wide() -> None:
     assert (grid.rows, grid.columns) == (256, 4096)
     grid = mix_bricks_of(storage_of((3, 4096, 20_000), (1, 512, 512)), 0, range(3), LIMITS)
     assert (grid.rows, grid.columns) == (1024, 1024)
+
+
+@pytest.mark.parametrize(
+    ("shape", "chunks", "brick"),
+    [
+        ((300, 4096, 4096), (1, 512, 512), (512, 512)),
+        ((300, 4096, 4096), (64, 64, 64), (256, 1024)),
+        ((300, 4096, 4096), (1, 1, 4096), (256, 4096)),
+        ((300, 1024, 1024), (1, 1024, 1024), (1024, 1024)),  # half of it would decode as much
+        ((4000, 2000, 2000), (4000, 1, 1), (256, 256)),
+    ],
+)
+def test_bricks_of_mixes_are_no_smaller_than_saves_something(
+    shape: tuple[int, ...], chunks: tuple[int, ...], brick: tuple[int, int]
+) -> None:
+    storage, channels = storage_of(shape, chunks), range(shape[0])
+    grid = mix_bricks_of(storage, 0, channels, LIMITS)
+    assert (grid.rows, grid.columns, grid.preview_read) == (*brick, None)
+    # No chunk is decoded for one channel and thrown away before the next.
+    groups = channel_groups(storage, 0, channels, grid.rows, grid.columns)
+    assert len(groups) == -(-shape[0] // chunks[0])
 
 
 def test_deep_chunks_are_not_cut_across() -> None:

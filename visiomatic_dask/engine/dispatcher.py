@@ -112,8 +112,8 @@ class Dispatcher:
         """
         answer = await self._ask_holder(plan, job, viewer)
         if answer is None:
-            async with asyncio.timeout(self._settings.deadline):
-                answer = await self._ask_around(plan, job, viewer)
+            async with asyncio.timeout(self._settings.deadline) as limit:
+                answer = await self._ask_around(plan, job, viewer, limit)
         return answer
 
     async def _ask_holder(self, plan: TilePlan, job: TileJob, viewer: str) -> Answer | None:
@@ -128,14 +128,14 @@ class Dispatcher:
             return None
         return await self._ask_one(worker, plan, job, viewer)
 
-    async def _ask_around(self, plan: TilePlan, job: TileJob, viewer: str) -> Answer:
+    async def _ask_around(self, plan: TilePlan, job: TileJob, viewer: str, limit: asyncio.Timeout) -> Answer:
         """Ask workers until one answers: who holds the brick, the others by preference, then anyone by a task."""
         tried: set[str] = set()
         while True:
             if not self.members.all:
                 raise Unavailable("the cluster has no workers at the moment", retry_after=5)
             # A brick that takes its time is not waited for: the tile alone is read meanwhile, where that is cheap.
-            holders = await self.keeper.where(plan.brick, self._settings.silence, viewer)
+            holders = await self.keeper.where(plan.brick, self._settings.silence, viewer, limit.expired)
             usable = set(self.members.usable)
             if usable.isdisjoint(holders):
                 self.keeper.make_elsewhere(plan.brick, usable)

@@ -98,7 +98,9 @@ class BrickKeeper:
         residency = self.residency
         return residency.state(brick.key) is None or residency.is_ahead(brick.key)
 
-    async def where(self, brick: Brick, patience: float, viewer: str = "") -> tuple[str, ...]:
+    async def where(
+        self, brick: Brick, patience: float, viewer: str = "", comes_later: Callable[[], bool] = lambda: False
+    ) -> tuple[str, ...]:
         """Return the workers that hold a brick, having it made first where need be.
 
         Parameters
@@ -109,6 +111,9 @@ class BrickKeeper:
             Seconds to wait for it. Where that is not enough there are no workers to return; it is still being made.
         viewer : str
             Who wants it: viewers take turns.
+        comes_later : callable
+            Says, where the caller is cancelled, whether that is because time is up, and somebody will ask again: then
+            what is being made goes on. Else it stops, if it takes long and nobody else waits for it.
 
         Raises
         ------
@@ -121,11 +126,11 @@ class BrickKeeper:
         while not (workers := self.residency.workers(brick.key)):
             if self.residency.state(brick.key) is None:
                 self.carry_out(self.residency.want(brick, viewer))
-            if not await self._news(brick.key, end - loop.time()):
+            if not await self._news(brick.key, end - loop.time(), comes_later):
                 return ()
         return workers
 
-    async def _news(self, key: str, patience: float) -> bool:
+    async def _news(self, key: str, patience: float, comes_later: Callable[[], bool]) -> bool:
         """Wait until something becomes of a brick; False if nothing has in time."""
         waiting = self._waiting.get(key)
         if waiting is None:
@@ -135,7 +140,8 @@ class BrickKeeper:
             # Unlike `wait_for`, this neither cancels what others wait for too nor takes a brick's error for its own.
             done, _ = await asyncio.wait([waiting.news], timeout=max(0.0, patience))
         except asyncio.CancelledError:
-            if waiting.count == 1:  # the last who waited: if it is not being made yet, it need not be
+            is_made = self.residency.state(key) is not State.WANTED
+            if waiting.count == 1 and not (is_made and comes_later()):  # the last who waited
                 self.carry_out(self.residency.unwanted(key))
             raise
         finally:

@@ -10,11 +10,13 @@ from collections import OrderedDict
 from collections.abc import Container, Iterable
 from dataclasses import replace
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 from visiomatic_dask.config import Settings
 from visiomatic_dask.cube import Layer, Reader
 from visiomatic_dask.engine.bricks import Brick, BrickRecipe
 from visiomatic_dask.engine.content_bricks import brick_of
+from visiomatic_dask.engine.mix_brick import MixBrick
 from visiomatic_dask.engine.plane_brick import PlaneBrick
 from visiomatic_dask.engine.plans import Need, RegionPlan, TilePlan
 from visiomatic_dask.engine.region_costs import region_costs
@@ -25,6 +27,8 @@ from visiomatic_dask.pyramid import Box, BrickGrid, BrickLimits, TileGrid
 from visiomatic_dask.rendering import Collapse, Content, Mono, Style
 
 _MOST_PLANS = 4096
+_MOST_CHANNELS = 2**20
+"""Of the mixes in all plans that are kept: some 100 bytes each."""
 _BRICKS_A_WORKER = 4
 
 
@@ -77,6 +81,8 @@ class Planner:
         self._store_text = f"store|{settings.tile_size}|{settings.store_mantissa}|"
         self._sample_text = f"sample|{settings.tile_size}|{settings.read_limit}|{settings.preview_read}|"
         self._plans: OrderedDict[tuple[Any, ...], TilePlan] = OrderedDict()
+        self._channels = 0
+        self._bricks: WeakValueDictionary[BrickRecipe, Brick] = WeakValueDictionary()
 
     def tiles(self, layer: Layer) -> TileGrid:
         """Tiles of a layer."""
@@ -128,8 +134,9 @@ class Planner:
         plan = self._plans.get(key)
         if plan is None:
             plan = self._plans[key] = self._plan(request, way, workers)
-            if len(self._plans) > _MOST_PLANS:
-                self._plans.popitem(last=False)
+            self._channels += _channels(plan)
+            while len(self._plans) > _MOST_PLANS or (self._channels > _MOST_CHANNELS and len(self._plans) > 1):
+                self._channels -= _channels(self._plans.popitem(last=False)[1])
         else:
             self._plans.move_to_end(key)
         return plan
@@ -167,7 +174,7 @@ class Planner:
         """Let go of the plans for files that are others now, or gone."""
         gone = [key for key, plan in self._plans.items() if plan.brick.recipe.reader.fingerprint in fingerprints]
         for key in gone:
-            del self._plans[key]
+            self._channels -= _channels(self._plans.pop(key))
         self.ways.forget(fingerprints)
 
     def _source_grid(self, request: TileRequest) -> BrickGrid:
@@ -222,7 +229,17 @@ class Planner:
                 stripe += planes[0] // grid.planes
             recipe = PlaneBrick(reader, below, planes, box, grid.preview_read, stripe)
             plane = content.channel - planes[0]
-        return TilePlan(Brick(recipe), plane, tile.within(box), grid.preview_read is not None)
+        # The tiles of a brick share it, with what is computed of it once.
+        brick = self._bricks.get(recipe)
+        if brick is None:
+            brick = self._bricks[recipe] = Brick(recipe)
+        return TilePlan(brick, plane, tile.within(box), grid.preview_read is not None)
+
+
+def _channels(plan: TilePlan) -> int:
+    """Count what a plan takes, in channels of a mix."""
+    recipe = plan.brick.recipe
+    return len(recipe.mix.channels) if isinstance(recipe, MixBrick) else 1
 
 
 def _plane_text(content: Content) -> str | int:

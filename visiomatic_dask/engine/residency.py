@@ -164,10 +164,12 @@ class Residency:
         return self._submit()
 
     def unwanted(self, key: str) -> list[Instruction]:
-        """Note that nobody waits for a brick any more; one that has been submitted comes all the same."""
+        """Note that nobody waits for a brick any more; what is being made is finished, unless it is dear."""
         entry = self._entries.get(key)
         if entry is not None and entry.state is State.WANTED:
             del self._entries[key]
+        elif entry is not None and entry.state is State.ARRIVING and entry.brick.is_dear:
+            return [*self._drop(key), *self._submit()]
         return []
 
     def unwanted_ahead(self, key: str) -> list[Instruction]:

@@ -28,7 +28,7 @@ class TileJob(NamedTuple):
     key : str
         Key of the brick.
     recipe : bytes
-        The brick's pickled recipe, for a worker that does not hold it.
+        The brick's pickled recipe, for a worker that does not hold it; empty where it is too much for every tile.
     plane : int
         Plane within the brick; -1 for a mix.
     top, left, rows, columns : int
@@ -103,13 +103,14 @@ def render_job(
     Raises
     ------
     BrickAbsent
-        If the brick is not here, and reading what the tile needs would take more than `DIRECT_READ`.
+        If the brick is not here, and its recipe neither, or reading what the tile needs would take more than
+        `DIRECT_READ`.
     """
     began = perf_counter()
     plane, top, left = job.plane, job.top, job.left
     if brick is None:
-        recipe = _part(job)
-        if recipe.read_cost > DIRECT_READ:
+        recipe = _part(job) if job.recipe else None
+        if recipe is None or recipe.read_cost > DIRECT_READ:
             raise BrickAbsent(job.key)
         brick, top, left = recipe.load(), 0, 0
         plane = min(plane, 0)

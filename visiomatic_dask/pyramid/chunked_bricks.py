@@ -25,7 +25,7 @@ from visiomatic_dask.pyramid.storage import Storage
 from visiomatic_dask.pyramid.views import VIEW_COLUMNS, VIEW_ROWS, bricks_in_view, touched
 
 _IN_PROPORTION = 0.6
-"""Half a brick of a mix is worth having where it reads less than so much of the whole."""
+"""Another shape of a brick of a mix is worth having where it reads less than so much of what the first does."""
 
 
 def bricks_of(storage: Storage, level: int, limits: BrickLimits) -> BrickGrid:
@@ -60,8 +60,14 @@ def mix_bricks_of(storage: Storage, level: int, channels: Sequence[int], limits:
     def cost(rows: int, columns: int) -> int:
         return groups(rows, columns) * storage.most_cost(rows, columns, level)
 
-    # Smaller only where that decodes less, nearly in proportion.
+    # Flatter where as many pixels are decoded for less: where rows are stored whole.
     read = cost(rows, columns)
+    while rows >= 2 * tile and columns < columns_all:
+        flatter = rows // 2 // tile * tile, min(2 * columns, math.ceil(columns_all / tile) * tile)
+        if cost(*flatter) > _IN_PROPORTION * read:
+            break
+        read, (rows, columns) = cost(*flatter), flatter
+    # Smaller only where that decodes less, nearly in proportion.
     while read > MIX_READ:
         halves = [(rows // 2 // tile * tile, columns), (rows, columns // 2 // tile * tile)]
         smaller = [(cost(*half), half) for half in halves if min(half) >= tile]

@@ -32,21 +32,21 @@ def _native(context: Any, pixel: Any) -> Any:  # noqa: ARG001 - numba's signatur
 
 # One loop an array: with more of them the compiler's test for overlap fails, and nothing is done 8 pixels at a time.
 @njit(nogil=True, cache=True)
-def _shift(row: Pixels, low: float, out: NDArray[np.float64]) -> bool:
+def _shift(row: Pixels, low: np.float32, out: NDArray[np.float32]) -> bool:
     """Subtract the lower cut, take 0 for what is not finite, and say whether there was any of that."""
     bad = np.int32(0)
     for j in range(row.size):
-        value = _native(row[j])
+        value = _native(row[j]) - low
         difference = value - value  # not zero if it is not finite; fastmath would remove the test
         bad |= np.int32(difference != np.float32(0))
-        out[j] = np.float64(value) - low if difference == np.float32(0) else 0.0
+        out[j] = value if difference == np.float32(0) else np.float32(0)
     return bad != 0
 
 
 @njit(nogil=True, cache=True)
-def _add(values: NDArray[np.float64], factor: float, sums: NDArray[np.float64]) -> None:
+def _add(values: NDArray[np.float32], factor: float, sums: NDArray[np.float64]) -> None:
     for j in range(values.size):
-        sums[j] += factor * values[j]
+        sums[j] += factor * np.float64(values[j])
 
 
 @njit(nogil=True, cache=True)
@@ -67,7 +67,7 @@ def add_channel(
     channel : ndarray of float32 or uint32, (rows, columns)
         Values x; as uint32, the bits of float32 in the other byte order.
     low : float
-        Lower cut.
+        Lower cut; taken as float32.
     red, green, blue : float
         Weight over (high - low), for each colour.
     sums : ndarray of float64, (3, rows, columns)
@@ -81,9 +81,9 @@ def add_channel(
         Whether all of it is finite.
     """
     rows, bad = channel.shape[0], False
-    values = np.empty(channel.shape[1], np.float64)
+    values = np.empty(channel.shape[1], np.float32)
     for i in range(rows):
-        bad |= _shift(channel[i], low, values)
+        bad |= _shift(channel[i], np.float32(low), values)
         target = rows - 1 - i if bottom_up else i
         for colour, factor in enumerate((red, green, blue)):
             if factor != 0:
@@ -122,6 +122,7 @@ class MixSums:
         self._everywhere = np.zeros(3)  # weights of the channels that are finite everywhere
         self._somewhere: NDArray[np.float64] | None = None
         self._by_weight = by_weight
+        self._offsets = np.zeros(3)  # of lower cuts that float32 has rounded, which would add up
 
     def add(
         self, channel: Pixels, low: float, factors: Sequence[float], weights: Sequence[float], bottom_up: bool
@@ -138,6 +139,7 @@ class MixSums:
             The weights themselves.
         """
         absolute = np.abs(np.asarray(weights, np.float64))
+        self._offsets += np.asarray(factors) * (float(np.float32(low)) - low)
         if add_channel(channel, low, *factors, self.sums, bottom_up):
             self._everywhere += absolute
         elif self._by_weight or not self._everywhere.any():
@@ -153,7 +155,7 @@ class MixSums:
         out : ndarray of float32, (3, rows, columns) or (6, rows, columns)
             The sums, and with `by_weight` those of the weights. The sums of pixels where no channel is finite are NaN.
         """
-        out[:3] = self.sums
+        np.add(self.sums, self._offsets[:, np.newaxis, np.newaxis], out=out[:3], casting="same_kind")
         if self._by_weight:
             out[3:] = self._everywhere[:, np.newaxis, np.newaxis] + (0 if self._somewhere is None else self._somewhere)
         if not self._everywhere.any() and self._somewhere is not None:
