@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from visiomatic_dask import __version__
 from visiomatic_dask.config import load_settings
 from visiomatic_dask.cube import Layer, Window
-from visiomatic_dask.engine import drafts
+from visiomatic_dask.engine import bricks, drafts
 from visiomatic_dask.engine.coarse_brick import CoarseBrick, standing_for
 from visiomatic_dask.engine.collapse_brick import CollapseBrick
 from visiomatic_dask.engine.draft_news import TOPIC
@@ -298,6 +298,27 @@ def test_a_viewer_who_leaves_while_a_draft_is_made_takes_it_from_nobody() -> Non
             assert (await stays).passing
             await until(lambda: heard.said)
             assert leaves.cancelled()
+
+    cluster(use)
+
+
+def test_what_is_promised_comes_though_one_who_waited_for_it_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bricks, "_DEAR", 1)
+    slow = layer_of(replace(READER, delay=0.03, fingerprint="slow"))
+
+    async def use(client: Client, _: Any) -> None:
+        heard = Heard()
+        async with showing(client, heard) as renderer:
+            await renderer.tile(tile(mix_of(), slow, settled=True))
+            request = tile(mix_of(100.0), slow)
+            waits = asyncio.create_task(renderer.tile(replace(request, settled=True)))
+            await asyncio.sleep(0.1)
+            assert (await renderer.tile(request)).passing
+            await asyncio.sleep(drafts.QUIET + 0.1)
+            assert not waits.done()
+            waits.cancel()
+            await until(lambda: heard.said)
+            assert waits.cancelled()
 
     cluster(use)
 

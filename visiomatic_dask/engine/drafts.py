@@ -35,7 +35,7 @@ AT_ONCE = 128 * 2**20
 """Bytes that the bricks of a view may read for no draft to be worth it: a tenth of a second for one core."""
 COARSE_FROM = 512 * 2**20
 """Bytes that they read at least for a coarse picture to be worth it, which is seen to be coarse."""
-COARSE_READ = 48 * 2**20
+COARSE_READ = 32 * 2**20
 """Bytes that the coarse bricks of a view read."""
 _COARSER = 4
 """Times less that a coarse brick has to read than the full one."""
@@ -110,7 +110,7 @@ class Drafts:
             self._wake(key)
         self._keeper = keeper
         if keeper is not None:
-            keeper.told = self._told
+            keeper.told, keeper.is_promised = self._told, self._is_promised
 
     def forget(self, fingerprints: Container[str]) -> None:
         """Let go of what is known of files that are others now, or gone."""
@@ -246,8 +246,11 @@ class Drafts:
 
     def _withdraw(self, key: str, promise: _Promise) -> None:
         """Give up a full brick, unless others are promised it too."""
-        if self._keeper is not None and not any(key in other.promises for other in self._followed.values()):
+        if self._keeper is not None and not self._is_promised(key):
             self._keeper.ahead((), [promise.brick.key])
+
+    def _is_promised(self, key: str) -> bool:
+        return any(key in followed.promises for followed in self._followed.values())
 
     def _told(self, key: str, error: BaseException | None) -> None:
         """Hear what has become of a brick: those who were shown a draft of it are told that it is there."""

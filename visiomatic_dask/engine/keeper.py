@@ -73,11 +73,14 @@ class BrickKeeper:
     ----------
     told : callable
         Is told the key of every brick that has come into memory, or could not be made, and why not.
+    is_promised : callable
+        Says of a key whether the brick is to be made although nobody waits for it.
     """
 
     def __init__(self, client: Client, live_workers: Callable[[], Sequence[str]]) -> None:
         self.residency = Residency()
         self.told: Callable[[str, BaseException | None], None] = lambda _key, _error: None
+        self.is_promised: Callable[[str], bool] = lambda _key: False
         self._client = client
         self._live_workers = live_workers
         self._futures: dict[str, Future] = {}
@@ -141,7 +144,7 @@ class BrickKeeper:
             done, _ = await asyncio.wait([waiting.news], timeout=max(0.0, patience))
         except asyncio.CancelledError:
             is_made = self.residency.state(key) is not State.WANTED
-            if waiting.count == 1 and not (is_made and comes_later()):  # the last who waited
+            if waiting.count == 1 and not (is_made and comes_later()) and not self.is_promised(key):  # the last who waited
                 self.carry_out(self.residency.unwanted(key))
             raise
         finally:
