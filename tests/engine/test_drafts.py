@@ -268,6 +268,20 @@ def test_what_is_little_or_is_told_to_nobody_is_no_draft() -> None:
     cluster(use)
 
 
+@pytest.mark.parametrize(("prefetch", "most"), [("1 MB", 1), ("1 GB", 9)])
+def test_mixes_that_read_more_than_may_be_read_ahead_are_not(prefetch: str, most: int) -> None:
+    wide = layer_of(Read((CHANNELS, 1024, 4096), "wide"))
+
+    async def use(client: Client, _: Any) -> None:
+        async with showing(client, Heard(), prefetch=prefetch) as renderer:
+            await renderer.tile(tile(mix_of(), wide, settled=True))
+            await asyncio.sleep(0.5)
+            assert (renderer.bricks > 1) == (most > 1)
+            assert renderer.bricks <= most
+
+    cluster(use)
+
+
 def test_files_that_have_changed_are_forgotten() -> None:
     async def use(client: Client, _: Any) -> None:
         heard = Heard()

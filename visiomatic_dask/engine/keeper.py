@@ -144,7 +144,8 @@ class BrickKeeper:
             done, _ = await asyncio.wait([waiting.news], timeout=max(0.0, patience))
         except asyncio.CancelledError:
             is_made = self.residency.state(key) is not State.WANTED
-            if waiting.count == 1 and not (is_made and comes_later()) and not self.is_promised(key):  # the last who waited
+            goes_on = (is_made and comes_later()) or self.is_promised(key)
+            if waiting.count == 1 and not goes_on:  # the last who waited
                 self.carry_out(self.residency.unwanted(key))
             raise
         finally:
