@@ -44,7 +44,7 @@ QUIET = 0.5
 _LINGER = 1.0
 """Seconds that a draft stays when its full brick is there: tiles of it are under way."""
 _MOST_DRAFTS = 1024
-_MOST_FOLLOWED = 256
+_MOST_FOLLOWED = 1024
 _MOST_PROMISED = 64
 """Full bricks that are wanted for one viewer: more than a view has."""
 
