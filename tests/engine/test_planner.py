@@ -155,3 +155,25 @@ def test_tokens_tell_requests_apart() -> None:
     assert request((3, 700, 900), 0, 0, 0).token_by("") == first.token_by("")
     regions = [RegionRequest(first.layer, level, Box(0, 0, 9, right), MONO) for level in (0, 1) for right in (8, 9)]
     assert len({one.token_by("") for one in regions}) == 4
+
+
+def test_tiles_of_a_mix_share_its_brick_and_no_tile_carries_thousands_of_channels() -> None:
+    planner = Planner(load_settings())
+    style = Style(Mix(range(4000), [(0.0, 1.0)] * 4000, np.ones((4000, 3))), Look())
+    plans = [planner.plan(request((4000, 1024, 1024), 0, 0, column, style), 2) for column in range(4)]
+    assert len({id(plan.brick) for plan in plans}) == 1
+    assert {plan.job(style).recipe for plan in plans} == {b""}
+    small = planner.plan(request((3, 700, 900), 0, 0, 0, COLOUR), 2).job(COLOUR).recipe
+    assert 0 < len(small) <= 4096
+
+
+def test_what_plans_hold_of_mixes_is_bounded() -> None:
+    planner = Planner(load_settings())
+    weights = np.ones((16_000, 3))
+    for number in range(80):
+        weights[0] = number
+        style = Style(Mix(range(16_000), [(0.0, 1.0)] * 16_000, weights), Look())
+        planner.plan(request((16_000, 256, 256), 0, 0, 0, style), 2)
+    assert sum(16_000 for _ in planner._plans) <= 2**20
+    planner.forget({MadeUp().fingerprint})
+    assert planner._channels == 0

@@ -7,9 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from visiomatic_dask.engine.bricks import Brick
+from visiomatic_dask.engine.plane_brick import PlaneBrick
 from visiomatic_dask.engine.residency import Deliver, Instruction, Locate, Release, Residency, State, Submit
+from visiomatic_dask.pyramid import Box
 
-from .made_up import brick_of
+from .made_up import MadeUp, brick_of
 
 A, B, C = brick_of(1), brick_of(2), brick_of(3)
 FILE = A.recipe.reader.fingerprint
@@ -143,6 +145,17 @@ def test_every_event_in_every_state(
     assert table.state(A.key) is after
     assert table.held("w1") == (A.nbytes if after is State.RESIDENT else 0)
     assert table.workers(A.key) == (("w1",) if after is State.RESIDENT else ())
+
+
+def test_a_dear_brick_that_nobody_wants_any_more_is_not_finished() -> None:
+    dear = Brick(PlaneBrick(MadeUp((1, 9000, 9000)), 0, (0, 1), Box(0, 0, 9000, 9000)))
+    assert dear.is_dear
+    assert not A.is_dear
+    table = Residency(1)
+    assert table.want(dear) == [Submit(dear)]
+    assert table.want(A) == []
+    assert table.unwanted(dear.key) == [Release(dear.key), Submit(A)]
+    assert table.state(dear.key) is None
 
 
 def test_a_brick_on_two_workers_outlives_one() -> None:

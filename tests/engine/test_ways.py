@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from visiomatic_dask.config import load_settings
 from visiomatic_dask.cube import Layer, LayerLevel, Window
 from visiomatic_dask.engine import ways
+from visiomatic_dask.engine.collapse_brick import CollapseBrick
 from visiomatic_dask.engine.mix_brick import MixBrick
 from visiomatic_dask.engine.plane_brick import PlaneBrick
 from visiomatic_dask.engine.planner import Planner
@@ -22,7 +23,7 @@ from visiomatic_dask.engine.ways import Way
 from visiomatic_dask.errors import TooLarge
 from visiomatic_dask.pyramid import Box, level_size
 from visiomatic_dask.pyramid.store.shards import PyramidPlan, Shard
-from visiomatic_dask.rendering import Cut, Look, Mix, Mono, Style
+from visiomatic_dask.rendering import Collapse, Cut, Look, Mix, Mono, Style
 
 from .made_up import MadeUp, layer_of
 
@@ -244,3 +245,59 @@ def test_what_is_known_of_files_is_let_go_of() -> None:
     assert planner.plan(request, 1) is plan
     planner.forget({request.layer.reader.fingerprint})
     assert planner.plan(request, 1) is not plan
+
+
+def mix_style(channels: int) -> Style:
+    return Style(Mix(range(channels), [(0.0, 1.0)] * channels, np.ones((channels, 3))), Look())
+
+
+@pytest.mark.parametrize("settled", [False, True])
+@pytest.mark.parametrize("has_store", [False, True])
+def test_mixes_of_hundreds_of_small_planes_are_exact_at_every_level(has_store: bool, settled: bool) -> None:
+    """Straight from the source, with or without a store, whoever asks."""
+    planner = Planner(load_settings(), Stored() if has_store else None)
+    layer = layer_of(MadeUp((300, 1024, 1024)))
+    for style in (mix_style(300), Style(Collapse(0, 300, "max", Cut(0, 1)), Look())):
+        for level in range(3):
+            request = replace(tile(level, style, layer=layer), settled=settled)
+            assert planner.ways.of(request) is Way.SOURCE
+            plan = planner.plan(request, 2)
+            assert (plan.preview, plan.passing) == (False, False)
+            assert isinstance(plan.brick.recipe, MixBrick | CollapseBrick)
+            assert (plan.brick.recipe.level, plan.brick.recipe.preview_read) == (level, None)
+
+
+@pytest.mark.parametrize("channels", [4000, 16_000])
+def test_mixes_of_thousands_are_exact_at_full_resolution(channels: int) -> None:
+    layer = layer_of(MadeUp((channels, 1024, 1024)))
+    request = tile(0, mix_style(channels), layer=layer)
+    assert Planner(load_settings(), Stored()).ways.of(request) is Way.SOURCE
+    assert not Planner(load_settings()).plan(request, 2).preview
+    # Unless the settings say otherwise: even the narrowest window reads a quarter of a megabyte of each.
+    assert Planner(load_settings(mix_read="1 GB")).plan(request, 2).preview
+
+
+def test_mixes_that_read_much_at_coarse_levels_are_from_the_store_unless_nobody_hears_of_it() -> None:
+    planner = Planner(load_settings(), Stored())
+    layer = layer_of(MadeUp((4000, 1024, 1024)))
+    request = tile(1, mix_style(4000), layer=layer)
+    assert planner.ways.of(request) is Way.STORE
+    assert planner.plan(request, 2).passing
+    settled = replace(request, settled=True)
+    assert planner.ways.of(settled) is Way.SOURCE
+    assert not planner.plan(settled, 2).preview
+    assert planner.token(settled) != planner.token(request)
+    assert Planner(load_settings(mix_read="1 GB"), Stored()).ways.of(settled) is Way.SAMPLE
+    # Without a store, what all bricks of a view read together counts.
+    assert Planner(load_settings()).ways.of(request) is Way.SOURCE
+    assert Planner(load_settings(mix_read="10 GB")).ways.of(request) is Way.SAMPLE
+    # And planes that are previews themselves are so in a mix.
+    huge = tile(7, mix_style(3), layer=layer_of(MadeUp((3, 50_000, 50_000))))
+    assert Planner(load_settings(mix_read="1 TB")).ways.of(huge) is Way.SAMPLE
+
+
+def test_other_channels_of_a_mix_may_go_another_way() -> None:
+    planner = Planner(load_settings(), Stored())
+    layer = layer_of(MadeUp((4000, 1024, 1024)))
+    ways_of = [planner.ways.of(tile(1, mix_style(count), layer=layer)) for count in (4000, 100, 4000)]
+    assert ways_of == [Way.STORE, Way.SOURCE, Way.STORE]

@@ -73,6 +73,10 @@ class CollapseBrick:
         return channel_groups(Storage.of(self.reader), self.level, channels, self.box.rows, self.box.columns)
 
     @property
+    def _sizes(self) -> list[int]:
+        return [len(group) for group in self._groups()]
+
+    @property
     def read_cost(self) -> int:
         """Bytes read of the source."""
         cost = groups_cost(Storage.of(self.reader), self._groups(), self.level, self.box)
@@ -82,7 +86,7 @@ class CollapseBrick:
     def _parts(self) -> int:
         if self.preview_read is not None:
             return 1
-        return count_parts(self.read_cost, len(self._groups()), 4 * self.nbytes)
+        return count_parts(self.read_cost, len(self._sizes), 4 * self.nbytes)
 
     @property
     def assembly(self) -> Assembly | None:
@@ -91,7 +95,7 @@ class CollapseBrick:
         if count == 1:
             return None
         found = []
-        for number, (first, last) in enumerate(runs([len(group) for group in self._groups()], count)):
+        for number, (first, last) in enumerate(runs(self._sizes, count)):
             share = replace(self, channels=(start + first, start + last), stripe=self.stripe + number)
             found.append(CollapsePart(share))
         return Assembly(tuple(found), CollapseCombination(self.method))

@@ -69,24 +69,33 @@ class MixBrick:
         """Which of the channels have a weight: the others are not read."""
         return np.flatnonzero(self.mix.weights.any(axis=1))
 
-    def _groups(self) -> list[list[int]]:
-        """Channels that are read together."""
-        channels = [self.mix.channels[index] for index in self._weighty.tolist()]
-        return channel_groups(Storage.of(self.reader), self.level, channels, self.box.rows, self.box.columns)
+    @property
+    def _sizes(self) -> list[int]:
+        """Numbers of channels that are read together."""
+        storage, weighty = Storage.of(self.reader), self._weighty
+        if not storage.is_chunked:
+            return [1] * len(weighty)
+        channels = [self.mix.channels[index] for index in weighty.tolist()]
+        return [len(group) for group in channel_groups(storage, self.level, channels, self.box.rows, self.box.columns)]
+
+    @property
+    def _whole_cost(self) -> int:
+        """Bytes read of the source, were it no subsample."""
+        storage, weighty = Storage.of(self.reader), self._weighty
+        if not storage.is_chunked:  # without a list of thousands of channels
+            return len(weighty) * storage.cost((0, 1), self.level, self.box)
+        channels = [self.mix.channels[index] for index in weighty.tolist()]
+        groups = channel_groups(storage, self.level, channels, self.box.rows, self.box.columns)
+        return groups_cost(storage, groups, self.level, self.box)
 
     @property
     def read_cost(self) -> int:
         """Bytes read of the source."""
-        cost = groups_cost(Storage.of(self.reader), self._groups(), self.level, self.box)
-        return cost if self.preview_read is None else min(cost, self.preview_read)
+        return self._whole_cost if self.preview_read is None else min(self._whole_cost, self.preview_read)
 
     @property
     def _parts(self) -> int:
-        if self.preview_read is not None:
-            return 1
-        groups = self._groups()
-        cost = groups_cost(Storage.of(self.reader), groups, self.level, self.box)
-        return count_parts(cost, len(groups), self.nbytes)
+        return 1 if self.preview_read is not None else count_parts(self._whole_cost, len(self._sizes), self.nbytes)
 
     @property
     def assembly(self) -> Assembly | None:
@@ -96,7 +105,7 @@ class MixBrick:
             return None
         mix, weighty = self.mix, self._weighty
         found = []
-        for number, (first, last) in enumerate(runs([len(group) for group in self._groups()], count)):
+        for number, (first, last) in enumerate(runs(self._sizes, count)):
             some = weighty[first:last]
             share = Mix([mix.channels[index] for index in some.tolist()], mix.cuts[some], mix.weights[some], mix.nan)
             found.append(MixPart(replace(self, mix=share, stripe=self.stripe + number)))

@@ -82,7 +82,7 @@ class Planner:
         self._sample_text = f"sample|{settings.tile_size}|{settings.read_limit}|{settings.preview_read}|"
         self._plans: OrderedDict[tuple[Any, ...], TilePlan] = OrderedDict()
         self._channels = 0
-        self._bricks: WeakValueDictionary[BrickRecipe, Brick] = WeakValueDictionary()
+        self._bricks: WeakValueDictionary[tuple[Any, ...], Brick] = WeakValueDictionary()
 
     def tiles(self, layer: Layer) -> TileGrid:
         """Tiles of a layer."""
@@ -219,20 +219,22 @@ class Planner:
         content, box = request.style.content, grid.box(tile)
         stripe = box.top // grid.rows + box.left // grid.columns  # along the diagonal: neighbours are one further
         recipe: BrickRecipe
+        what: object
         if not isinstance(content, Mono):
             recipe = brick_of(content, reader, below, box, grid.preview_read, stripe)
-            plane = 0
+            plane, what = 0, _plane_text(content)
         else:
             planes = grid.plane_range(content.channel, request.layer.channels)
             bricks_a_plane = -(-grid.width // grid.columns) * -(-grid.height // grid.rows)
             if bricks_a_plane < _BRICKS_A_WORKER * workers:
                 stripe += planes[0] // grid.planes
             recipe = PlaneBrick(reader, below, planes, box, grid.preview_read, stripe)
-            plane = content.channel - planes[0]
+            plane, what = content.channel - planes[0], planes
         # The tiles of a brick share it, with what is computed of it once.
-        brick = self._bricks.get(recipe)
+        key = (reader.token, below, box, grid.preview_read, stripe, what)
+        brick = self._bricks.get(key)
         if brick is None:
-            brick = self._bricks[recipe] = Brick(recipe)
+            brick = self._bricks[key] = Brick(recipe)
         return TilePlan(brick, plane, tile.within(box), grid.preview_read is not None)
 
 

@@ -90,11 +90,11 @@ def channel_strips(
         To be gone through before the next strip. Their arrays are used again.
     """
     storage = Storage.of(reader)
-    groups = channel_groups(storage, level, channels, box.rows, box.columns)
-    if preview_read is not None:
-        share = max(1, preview_read // max(1, len(groups)))
-        yield box.within(box), _binned(reader, groups, level, box, share)
+    if preview_read is not None:  # all at once: what of it is read is spread over the whole
+        groups = storage.groups(channels, max(1, BUFFER // (box.rows * box.columns * _pixel(level))))
+        yield box.within(box), _binned(reader, groups, level, box, max(1, preview_read // max(1, len(groups))))
         return
+    groups = channel_groups(storage, level, channels, box.rows, box.columns)
     for strip in _strips(storage, level, box):
         stream = _binned(reader, groups, level, strip, None) if level else _pixels(reader, groups, strip)
         yield strip.within(box), stream
