@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from visiomatic_dask import __version__
 from visiomatic_dask.config import load_settings
 from visiomatic_dask.cube import Layer, Window
-from visiomatic_dask.engine import drafts
+from visiomatic_dask.engine import bricks, drafts
 from visiomatic_dask.engine.coarse_brick import CoarseBrick, standing_for
 from visiomatic_dask.engine.collapse_brick import CollapseBrick
+from visiomatic_dask.engine.draft_news import TOPIC
 from visiomatic_dask.engine.link import ClusterLink
 from visiomatic_dask.engine.mix_brick import MixBrick
 from visiomatic_dask.engine.mix_delta import MixDelta
@@ -267,6 +268,20 @@ def test_what_is_little_or_is_told_to_nobody_is_no_draft() -> None:
     cluster(use)
 
 
+@pytest.mark.parametrize(("prefetch", "most"), [("1 MB", 1), ("1 GB", 9)])
+def test_mixes_that_read_more_than_may_be_read_ahead_are_not(prefetch: str, most: int) -> None:
+    wide = layer_of(Read((CHANNELS, 1024, 4096), "wide"))
+
+    async def use(client: Client, _: Any) -> None:
+        async with showing(client, Heard(), prefetch=prefetch) as renderer:
+            await renderer.tile(tile(mix_of(), wide, settled=True))
+            await asyncio.sleep(0.5)
+            assert (renderer.bricks > 1) == (most > 1)
+            assert renderer.bricks <= most
+
+    cluster(use)
+
+
 def test_files_that_have_changed_are_forgotten() -> None:
     async def use(client: Client, _: Any) -> None:
         heard = Heard()
@@ -301,6 +316,27 @@ def test_a_viewer_who_leaves_while_a_draft_is_made_takes_it_from_nobody() -> Non
     cluster(use)
 
 
+def test_what_is_promised_comes_though_one_who_waited_for_it_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bricks, "_DEAR", 1)
+    slow = layer_of(replace(READER, delay=0.03, fingerprint="slow"))
+
+    async def use(client: Client, _: Any) -> None:
+        heard = Heard()
+        async with showing(client, heard) as renderer:
+            await renderer.tile(tile(mix_of(), slow, settled=True))
+            request = tile(mix_of(100.0), slow)
+            waits = asyncio.create_task(renderer.tile(replace(request, settled=True)))
+            await asyncio.sleep(0.1)
+            assert (await renderer.tile(request)).passing
+            await asyncio.sleep(drafts.QUIET + 0.1)
+            assert not waits.done()
+            waits.cancel()
+            await until(lambda: heard.said)
+            assert waits.cancelled()
+
+    cluster(use)
+
+
 def test_a_coarse_brick_is_like_the_full_one() -> None:
     smooth = MixBrick(MadeUp((CHANNELS, SIDE, SIDE)), 1, Box(0, 0, 128, 128), mix_of())
     full = smooth.load()
@@ -323,3 +359,31 @@ def test_channels_that_are_kept_stand_for_all() -> None:
     assert thin.weight_sums == pytest.approx(mix.weight_sums)
     np.testing.assert_array_equal(thin.cuts, mix.cuts[[3, 20, 50]])
     np.testing.assert_allclose(thin.weights[0], mix.weights[:12].sum(axis=0))
+
+
+@pytest.mark.usefixtures("coarse")
+def test_other_front_ends_hear_of_it_too() -> None:
+    async def use(client: Client, _: Any) -> None:
+        here, there = Heard(), Heard()
+        assert client.scheduler is not None
+        async with (
+            Client(client.scheduler.address, asynchronous=True, set_as_default=False) as other,
+            showing(client, here) as renderer,
+            showing(other, there) as listening,
+        ):
+            request = tile(mix_of())
+            assert (await renderer.tile(request)).passing
+            await until(lambda: here.said and there.said)
+            assert here.said == there.said == [("exact", READER.token, 0, (0, CHANNELS), Box(0, 0, SIDE, SIDE))]
+            read = sum(READ)
+            # The brick is on the cluster, but this front end has to find that out.
+            await listening.tile(request)
+            await until(lambda: len(there.said) == 2)
+            assert not (await listening.tile(request)).preview
+            assert sum(READ) <= read + 2 * 2**20
+            await other.log_event(TOPIC, ["something", "else"])
+            await other.log_event(TOPIC, 7)
+            await asyncio.sleep(0.2)
+            assert len(here.said) == 2
+
+    cluster(use)

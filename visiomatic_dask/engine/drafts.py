@@ -13,9 +13,12 @@ from collections import OrderedDict
 from collections.abc import Container
 from dataclasses import dataclass, field, replace
 
+from distributed import Client
+
 from visiomatic_dask.engine.bricks import Brick
 from visiomatic_dask.engine.coarse_brick import CoarseBrick
 from visiomatic_dask.engine.collapse_brick import CollapseBrick
+from visiomatic_dask.engine.draft_news import DraftNews
 from visiomatic_dask.engine.full_bases import FullBases
 from visiomatic_dask.engine.keeper import BrickKeeper
 from visiomatic_dask.engine.mix_brick import MixBrick
@@ -32,7 +35,7 @@ AT_ONCE = 128 * 2**20
 """Bytes that the bricks of a view may read for no draft to be worth it: a tenth of a second for one core."""
 COARSE_FROM = 512 * 2**20
 """Bytes that they read at least for a coarse picture to be worth it, which is seen to be coarse."""
-COARSE_READ = 48 * 2**20
+COARSE_READ = 32 * 2**20
 """Bytes that the coarse bricks of a view read."""
 _COARSER = 4
 """Times less that a coarse brick has to read than the full one."""
@@ -41,7 +44,7 @@ QUIET = 0.5
 _LINGER = 1.0
 """Seconds that a draft stays when its full brick is there: tiles of it are under way."""
 _MOST_DRAFTS = 1024
-_MOST_FOLLOWED = 256
+_MOST_FOLLOWED = 1024
 _MOST_PROMISED = 64
 """Full bricks that are wanted for one viewer: more than a view has."""
 
@@ -53,7 +56,7 @@ class _Promise:
     brick: Brick
     request: TileRequest
 
-    def tell(self, news: PyramidNews) -> None:
+    def tell(self, news: DraftNews) -> None:
         """Tell that it is there."""
         channels = self.request.style.content.channels
         planes = channels[0], channels[-1] + 1
@@ -87,7 +90,7 @@ class Drafts:
     """
 
     def __init__(self, news: PyramidNews, patience: float) -> None:
-        self._news = news
+        self._news = DraftNews(news)
         self._patience = patience
         self._keeper: BrickKeeper | None = None
         self._bases = FullBases()
@@ -95,8 +98,9 @@ class Drafts:
         self._followed: OrderedDict[tuple[str, str], _Followed] = OrderedDict()
         self._awaited: dict[str, list[asyncio.Future[None]]] = {}
 
-    def use(self, keeper: BrickKeeper | None) -> None:
-        """Use another keeper's bricks from now on; what was promised is not."""
+    def use(self, keeper: BrickKeeper | None, client: Client | None) -> None:
+        """Use another keeper's bricks, and its client's cluster, from now on; what was promised is not."""
+        self._news.use(client)
         for followed in self._followed.values():
             followed.stop()
         self._followed.clear()
@@ -106,7 +110,7 @@ class Drafts:
             self._wake(key)
         self._keeper = keeper
         if keeper is not None:
-            keeper.told = self._told
+            keeper.told, keeper.is_promised = self._told, self._is_promised
 
     def forget(self, fingerprints: Container[str]) -> None:
         """Let go of what is known of files that are others now, or gone."""
@@ -242,8 +246,11 @@ class Drafts:
 
     def _withdraw(self, key: str, promise: _Promise) -> None:
         """Give up a full brick, unless others are promised it too."""
-        if self._keeper is not None and not any(key in other.promises for other in self._followed.values()):
+        if self._keeper is not None and not self._is_promised(key):
             self._keeper.ahead((), [promise.brick.key])
+
+    def _is_promised(self, key: str) -> bool:
+        return any(key in followed.promises for followed in self._followed.values())
 
     def _told(self, key: str, error: BaseException | None) -> None:
         """Hear what has become of a brick: those who were shown a draft of it are told that it is there."""

@@ -13,14 +13,17 @@ from numpy.typing import NDArray
 
 from visiomatic_dask.engine.bricks import Brick, BrickRecipe, part_key
 from visiomatic_dask.engine.channel_sums import Assembly, Combination, PartRecipe
+from visiomatic_dask.engine.coarse_brick import CoarseBrick
+from visiomatic_dask.engine.mix_delta import MixDelta
 from visiomatic_dask.engine.placement import preferred
 from visiomatic_dask.engine.residency import Deliver, Instruction, Locate, Release, Residency, State, Submit
 from visiomatic_dask.errors import CubeChanged, Unavailable, VisiomaticError
 
 logger = logging.getLogger(__name__)
 
-_PRIORITY, _PRIORITY_AHEAD = 10, 5
-"""What is on screen, then what is read ahead, both before what others run on a shared cluster. Builds will have less.
+_PRIORITY_DRAFT, _PRIORITY, _PRIORITY_AHEAD = 12, 10, 5
+"""Drafts, for which nothing is there yet, and which take little; what is on screen; then what is read ahead, or follows
+drafts. All before what others run on a shared cluster. Builds will have less.
 """
 
 
@@ -40,6 +43,12 @@ def _tasks(brick: Brick) -> Iterator[tuple[str, BrickRecipe | PartRecipe]]:
         yield brick.key, brick.recipe
     else:
         yield from ((part_key(part), part) for part in brick.assembly.parts)
+
+
+def _priority(one: Submit) -> int:
+    if isinstance(one.brick.recipe, MixDelta | CoarseBrick):
+        return _PRIORITY_DRAFT
+    return _PRIORITY_AHEAD if one.ahead else _PRIORITY
 
 
 class _Waiting:
@@ -64,11 +73,14 @@ class BrickKeeper:
     ----------
     told : callable
         Is told the key of every brick that has come into memory, or could not be made, and why not.
+    is_promised : callable
+        Says of a key whether the brick is to be made although nobody waits for it.
     """
 
     def __init__(self, client: Client, live_workers: Callable[[], Sequence[str]]) -> None:
         self.residency = Residency()
         self.told: Callable[[str, BaseException | None], None] = lambda _key, _error: None
+        self.is_promised: Callable[[str], bool] = lambda _key: False
         self._client = client
         self._live_workers = live_workers
         self._futures: dict[str, Future] = {}
@@ -132,7 +144,8 @@ class BrickKeeper:
             done, _ = await asyncio.wait([waiting.news], timeout=max(0.0, patience))
         except asyncio.CancelledError:
             is_made = self.residency.state(key) is not State.WANTED
-            if waiting.count == 1 and not (is_made and comes_later()):  # the last who waited
+            goes_on = (is_made and comes_later()) or self.is_promised(key)
+            if waiting.count == 1 and not goes_on:  # the last who waited
                 self.carry_out(self.residency.unwanted(key))
             raise
         finally:
@@ -229,25 +242,25 @@ class BrickKeeper:
         if self._closed:
             return
         workers = self._live_workers()
-        groups: dict[tuple[str | None, bool], dict[str, BrickRecipe | PartRecipe]] = {}
+        groups: dict[tuple[str | None, int], dict[str, BrickRecipe | PartRecipe]] = {}
         arriving = [one for key, one in submitted.items() if self.residency.state(key) is State.ARRIVING]
         for one in arriving:  # and none that was let go of in the same turn
             for key, recipe in _tasks(one.brick):
                 where = preferred(recipe.placement, workers)
-                groups.setdefault((where, one.ahead), {})[key] = recipe
+                groups.setdefault((where, _priority(one)), {})[key] = recipe
                 if where is not None:
                     self._sent_to.setdefault(one.brick.key, set()).add(where)
         # One client.map a worker: with single submits each would wait for the comm's timers in turn. What was wanted
         # first is made first.
         made: dict[str, Future] = {}
-        for (worker, ahead), group in groups.items():
+        for (worker, priority), group in groups.items():
             futures = self._client.map(
                 make_brick,
                 list(group.values()),
                 key=list(group),
                 workers=None if worker is None else [worker],
                 allow_other_workers=worker is not None,
-                priority=_PRIORITY_AHEAD if ahead else _PRIORITY,
+                priority=priority,
             )
             made.update(zip(group, futures, strict=True))
         for one in arriving:
@@ -274,7 +287,7 @@ class BrickKeeper:
             key=one.brick.key,
             workers=None if worker is None else [worker],
             allow_other_workers=worker is not None,
-            priority=(_PRIORITY_AHEAD if one.ahead else _PRIORITY) + 1,
+            priority=_priority(one) + 1,
         )
 
     def _watch(self, key: str, future: Future) -> None:

@@ -119,7 +119,7 @@ class Renderer:
         self._link = link
         self._prefetcher.forget()
         if self._drafts is not None:
-            self._drafts.use(None if link is None else link.dispatcher.keeper)
+            self._drafts.use(*((None, None) if link is None else (link.dispatcher.keeper, link.client)))
 
     def start(self) -> None:
         """Begin with what goes on by itself: looking at what others put into the store."""
@@ -129,7 +129,7 @@ class Renderer:
     async def close(self) -> None:
         """Stop what goes on by itself."""
         if self._drafts is not None:
-            self._drafts.use(None)
+            self._drafts.use(None, None)
         await self.sweeps.close()
         if self.pyramids is not None:
             await self.pyramids.close()

@@ -35,11 +35,13 @@ from visiomatic_dask.pyramid.store.piece_rebinning import warm_up
 from visiomatic_dask.readers.shared_cache import CHUNKS
 from visiomatic_dask.rendering import (
     Canvas,
+    ChannelChange,
     Look,
     LookTables,
     TableCache,
     add_channel,
     add_weights,
+    change_mix,
     render_mix,
     render_plane,
 )
@@ -264,6 +266,9 @@ def compile_kernels() -> None:
     for pixels in (planes[0], planes[0].view(np.uint32)):
         add_channel(pixels, 0.0, 1.0, 1.0, 1.0, mixed, True)
         add_weights(pixels, np.ones(3), mixed, True)
+    ones = (1.0, 1.0, 1.0)
+    for base in (planes, np.zeros((6, 4, 4), np.float32)):
+        change_mix(base, [(ChannelChange(0, 0.0, ones, 0.0, ones, ones), planes[0])], ones, ones)
     sums, counts = np.zeros((2, 2)), np.zeros((2, 2), np.int32)
     accumulate(planes[0], 1, 0, 1, 0, sums, counts)
     finish(sums, counts, np.empty((2, 2), np.float32))

@@ -115,7 +115,7 @@ def change_mix(
         _unnormalise(mixed, np.array(old_weights))
     for change, pixels in changes:
         _change_channel(
-            pixels,
+            np.ascontiguousarray(pixels),
             change.low,
             np.array(change.factors),
             change.old_low,
