@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -485,5 +486,10 @@ def test_a_drag_leaves_nothing_behind() -> None:
             assert len(renderer._drafts._drafts) <= 2
             await until(lambda: heard.said)
             assert not renderer._drafts._drafts
+            renderer.planner.forget({READER.fingerprint})
+            keeper_of(renderer).forget({READER.fingerprint})
+            gc.collect()
+            (mixes,) = renderer._drafts._bases._mixes.values()
+            assert all(brick() is None for brick in mixes.values())
 
     cluster(use)

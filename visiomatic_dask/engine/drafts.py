@@ -27,7 +27,7 @@ from visiomatic_dask.engine.plans import TilePlan
 from visiomatic_dask.engine.pyramid_news import PyramidNews
 from visiomatic_dask.engine.requests import TileRequest
 from visiomatic_dask.pyramid import Storage, bricks_in_view, level_size
-from visiomatic_dask.rendering import Collapse, Content, Mono
+from visiomatic_dask.rendering import Collapse, Mono
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class _Promise:
 class _Followed:
     """What a viewer was shown last of a layer in drafts, and the full bricks promised of it."""
 
-    shown: Content | str
+    shown: str
     changed: float
     due: float
     promises: OrderedDict[str, _Promise] = field(default_factory=OrderedDict)
@@ -212,7 +212,8 @@ class Drafts:
         loop = asyncio.get_running_loop()
         now, request = loop.time(), promise.request
         who, content = (viewer, request.layer.reader.token), request.style.content
-        shown = content.shown if isinstance(content, Collapse) else content  # whose cuts change no pixel of it
+        # The cuts of a collapsed range change no pixel of it.
+        shown = content.shown if isinstance(content, Collapse) else content.text
         followed = self._followed.get(who)
         if followed is None or followed.shown != shown:
             # The first coarse picture is not a step of a drag, as far as anyone can tell.
