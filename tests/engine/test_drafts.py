@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -20,11 +21,13 @@ from visiomatic_dask.engine import bricks, drafts
 from visiomatic_dask.engine.coarse_brick import CoarseBrick, standing_for
 from visiomatic_dask.engine.collapse_brick import CollapseBrick
 from visiomatic_dask.engine.draft_news import TOPIC
+from visiomatic_dask.engine.keeper import BrickKeeper
 from visiomatic_dask.engine.link import ClusterLink
 from visiomatic_dask.engine.mix_brick import MixBrick
 from visiomatic_dask.engine.mix_delta import MixDelta
 from visiomatic_dask.engine.renderer import Renderer
 from visiomatic_dask.engine.requests import TileRequest
+from visiomatic_dask.errors import Unavailable
 from visiomatic_dask.pyramid import Box
 from visiomatic_dask.rendering import Collapse, Content, Cut, Look, Mix, NaNPolicy, Style
 
@@ -385,5 +388,108 @@ def test_other_front_ends_hear_of_it_too() -> None:
             await other.log_event(TOPIC, 7)
             await asyncio.sleep(0.2)
             assert len(here.said) == 2
+
+    cluster(use)
+
+
+def keeper_of(renderer: Renderer) -> BrickKeeper:
+    assert renderer._link is not None
+    return renderer._link.dispatcher.keeper
+
+
+def test_what_is_promised_comes_though_it_was_read_ahead_for_one_who_has_turned_away() -> None:
+    slow = layer_of(replace(READER, delay=0.02, fingerprint="slow"))
+
+    async def use(client: Client, _: Any) -> None:
+        heard = Heard()
+        async with showing(client, heard) as renderer:
+            await renderer.tile(tile(mix_of(), slow, settled=True))
+            request = tile(mix_of(100.0), slow)
+            assert (await renderer.tile(request)).passing
+            full = renderer.planner.plan(request, 1).brick
+            await until(lambda: keeper_of(renderer).residency.state(full.key) is not None)
+            keeper_of(renderer).ahead((), [full.key])
+            await until(lambda: heard.said)
+            assert not await renderer.is_passing(request)
+
+    cluster(use)
+
+
+@pytest.mark.usefixtures("coarse")
+def test_what_a_lost_cluster_does_not_make_is_still_promised_of_the_next() -> None:
+    slow = layer_of(replace(READER, delay=0.02, fingerprint="slow"))
+    request = tile(mix_of(), slow)
+
+    async def use(client: Client, _: Any) -> None:
+        heard, settings = Heard(), load_settings()
+        async with showing(client, heard) as renderer:
+            lost = renderer._link
+            assert lost is not None
+            waits = asyncio.create_task(renderer.tile(replace(request, settled=True)))
+            await asyncio.sleep(0.1)
+            link = ClusterLink(client, __version__, settings)
+            await link.start()
+            renderer.use(link)
+            assert (await renderer.tile(request)).passing
+            await lost.dispatcher.keeper.close()
+            with pytest.raises(Unavailable):
+                await waits
+            await until(lambda: heard.said)
+            renderer.use(None)
+            await link.close()
+
+    cluster(use)
+
+
+@pytest.mark.usefixtures("coarse")
+def test_other_cuts_of_a_collapsed_range_do_not_begin_anew() -> None:
+    slow = layer_of(replace(READER, delay=0.02, fingerprint="slow"))
+
+    async def use(client: Client, _: Any) -> None:
+        heard = Heard()
+        async with showing(client, heard) as renderer:
+            for step in range(10):
+                await renderer.tile(tile(Collapse(0, CHANNELS, "mean", Cut(0, 6000.0 + step)), slow))
+                await asyncio.sleep(0.05)
+            await until(lambda: heard.said)
+            assert len(heard.said) == 1
+            assert sum(READ) <= CHANNELS * PLANE + 2**20 + CHANNELS * 4 * SIDE
+
+    cluster(use)
+
+
+@pytest.mark.usefixtures("coarse")
+def test_a_draft_whose_base_has_gone_is_a_coarse_one() -> None:
+    async def use(client: Client, _: Any) -> None:
+        async with showing(client, Heard()) as renderer:
+            base = tile(mix_of(), settled=True)
+            await renderer.tile(base)
+            request, keeper = tile(mix_of(100.0)), keeper_of(renderer)
+            assert await renderer.is_passing(request)
+            keeper.carry_out(keeper.residency.dispensable(renderer.planner.plan(base, 1).brick.key))
+            READ.clear()
+            assert (await renderer.tile(request)).passing
+            assert not keys(renderer, "mix-delta")
+            assert min(READ) < PLANE
+
+    cluster(use)
+
+
+def test_a_drag_leaves_nothing_behind() -> None:
+    async def use(client: Client, _: Any) -> None:
+        heard = Heard()
+        async with showing(client, heard) as renderer:
+            await renderer.tile(tile(mix_of(), settled=True))
+            for step in range(20):
+                await renderer.tile(tile(mix_of(100.0 + step)))
+            assert renderer._drafts is not None
+            assert len(renderer._drafts._drafts) <= 2
+            await until(lambda: heard.said)
+            assert not renderer._drafts._drafts
+            renderer.planner.forget({READER.fingerprint})
+            keeper_of(renderer).forget({READER.fingerprint})
+            gc.collect()
+            (mixes,) = renderer._drafts._bases._mixes.values()
+            assert all(brick() is None for brick in mixes.values())
 
     cluster(use)

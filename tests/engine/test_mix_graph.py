@@ -302,3 +302,22 @@ def test_a_mono_tile_still_carries_its_recipe() -> None:
             assert renderer.planner.plan(request, 1).job(request.style).recipe
 
     on_cluster(use)
+
+
+@pytest.mark.parametrize("nan", ["lo", "renormalise"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_float32_does_not_reach_is_as_bright_or_dark_as_can_be(nan: Any, count: int) -> None:
+    array = np.ones((6, 4, 5), np.float32)
+    array[:, 0], array[:, 1] = 3e38, -3e38
+    array[0, 2], array[:, 3] = np.nan, np.nan
+    reader, box = ChunkedFake(array, (1, 4, 5)), Box(0, 0, 4, 5)
+    mix = Mix(range(6), [(0.0, 1e-3)] * 6, np.ones((6, 3)), nan)
+    brick = made_in_parts(MixBrick(reader, 0, box, mix), count)[:, ::-1]
+    assert np.isfinite(brick[:3, :3]).all()
+    assert np.isnan(brick[:3, 3]).all()
+    picture = shown(brick[:3], mix)
+    assert (picture[0] == 255).all()
+    assert (picture[1] == 0).all()
+    total = made_in_parts(CollapseBrick(reader, 0, box, (0, 6), "sum"), count)[0, ::-1]
+    assert np.isfinite(total[:3]).all()
+    assert total[0, 0] > 3e38

@@ -267,6 +267,29 @@ def test_mixes_of_hundreds_of_small_planes_are_exact_at_every_level(has_store: b
             assert (plan.brick.recipe.level, plan.brick.recipe.preview_read) == (level, None)
 
 
+@dataclass(frozen=True)
+class Deep(MadeUp):
+    """Channels that share storage chunks, as many as there are."""
+
+    @property
+    def chunks(self) -> tuple[int, ...]:
+        return self.shape[0], 64, 64
+
+
+@pytest.mark.parametrize("has_store", [False, True])
+def test_mixes_are_exact_too_where_chunks_hold_all_their_channels(has_store: bool) -> None:
+    """A channel alone would decode all others with it; a mix decodes each chunk but once."""
+    planner = Planner(load_settings(), Stored() if has_store else None)
+    layer = layer_of(Deep((300, 1024, 1024)))
+    for style in (mix_style(300), Style(Collapse(0, 300, "max", Cut(0, 1)), Look())):
+        for level in range(3):
+            request = tile(level, style, layer=layer)
+            assert planner.ways.of(request) is Way.SOURCE
+            assert not planner.plan(request, 2).preview
+    few = tile(2, mix_style(2), layer=layer)
+    assert planner.ways.of(few) is (Way.STORE if has_store else Way.SAMPLE)
+
+
 @pytest.mark.parametrize("channels", [4000, 16_000])
 def test_mixes_of_thousands_are_exact_at_full_resolution(channels: int) -> None:
     layer = layer_of(MadeUp((channels, 1024, 1024)))

@@ -15,6 +15,8 @@ from visiomatic_dask.engine.plane_brick import share_of
 from visiomatic_dask.pyramid import Box, Storage, channel_groups, channel_strips, groups_cost, native_pixels
 from visiomatic_dask.rendering import CollapseMethod
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 
 @dataclass(frozen=True, slots=True)
 class CollapseBrick:
@@ -186,4 +188,5 @@ class CollapseCombination:
             np.divide(result, count, out=result, where=count > 0)
         if self.method in ("mean", "sum"):
             result[count == 0] = np.nan
-        return result.astype(np.float32)[np.newaxis]
+        # What float32 does not reach would be infinite, and taken for missing.
+        return np.clip(result, -_LARGEST, _LARGEST).astype(np.float32)[np.newaxis]

@@ -27,7 +27,7 @@ from visiomatic_dask.engine.plans import TilePlan
 from visiomatic_dask.engine.pyramid_news import PyramidNews
 from visiomatic_dask.engine.requests import TileRequest
 from visiomatic_dask.pyramid import Storage, bricks_in_view, level_size
-from visiomatic_dask.rendering import Content, Mono
+from visiomatic_dask.rendering import Collapse, Mono
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class _Promise:
 class _Followed:
     """What a viewer was shown last of a layer in drafts, and the full bricks promised of it."""
 
-    content: Content
+    shown: str
     changed: float
     due: float
     promises: OrderedDict[str, _Promise] = field(default_factory=OrderedDict)
@@ -108,7 +108,10 @@ class Drafts:
         self._bases.clear()
         for key in list(self._awaited):
             self._wake(key)
-        self._keeper = keeper
+        former, self._keeper = self._keeper, keeper
+        if former is not None and former is not keeper:
+            # What becomes of its bricks, when it is closed, is no news of those of the same keys that are made anew.
+            former.told, former.is_promised = _tell_nobody, _nothing
         if keeper is not None:
             keeper.told, keeper.is_promised = self._told, self._is_promised
 
@@ -159,8 +162,9 @@ class Drafts:
         if keeper.residency.workers(key):
             return None
         draft = self._drafts.get(key)
-        if draft is None:
+        if draft is None or _is_baseless(draft, keeper):
             draft = self._new_draft(plan.brick, recipe, keeper)
+            self._drafts.pop(key, None)
             if draft is not None:
                 self._drafts[key] = draft
                 if len(self._drafts) > _MOST_DRAFTS:
@@ -208,19 +212,21 @@ class Drafts:
         loop = asyncio.get_running_loop()
         now, request = loop.time(), promise.request
         who, content = (viewer, request.layer.reader.token), request.style.content
+        # The cuts of a collapsed range change no pixel of it.
+        shown = content.shown if isinstance(content, Collapse) else content.text
         followed = self._followed.get(who)
-        if followed is None or followed.content != content:
+        if followed is None or followed.shown != shown:
             # The first coarse picture is not a step of a drag, as far as anyone can tell.
             is_drag = is_delta or (followed is not None and now < followed.changed + QUIET)
             if followed is not None:
                 self._pass_over(followed)
-            followed = self._followed[who] = _Followed(content, now, now + QUIET if is_drag else now)
+            followed = self._followed[who] = _Followed(shown, now, now + QUIET if is_drag else now)
             if len(self._followed) > _MOST_FOLLOWED:
                 self._pass_over(self._followed.popitem(last=False)[1])
         self._followed.move_to_end(who)
         followed.promises[promise.brick.key] = promise
         if len(followed.promises) > _MOST_PROMISED:
-            self._withdraw(*followed.promises.popitem(last=False))
+            self._withdraw(followed.promises.popitem(last=False)[0])
         if followed.timer is None or followed.due <= now:
             followed.stop()
             # Not in this turn of the loop, for the draft is to be submitted first.
@@ -241,13 +247,14 @@ class Drafts:
         """Give up full bricks of what is not looked at any more."""
         followed.stop()
         promises, followed.promises = followed.promises, OrderedDict()
-        for key, promise in promises.items():
-            self._withdraw(key, promise)
+        for key in promises:
+            self._withdraw(key)
 
-    def _withdraw(self, key: str, promise: _Promise) -> None:
+    def _withdraw(self, key: str) -> None:
         """Give up a full brick, unless others are promised it too."""
         if self._keeper is not None and not self._is_promised(key):
-            self._keeper.ahead((), [promise.brick.key])
+            self._keeper.ahead((), [key])
+            self._drafts.pop(key, None)  # each step of a drag is a mix of all its channels
 
     def _is_promised(self, key: str) -> bool:
         return any(key in followed.promises for followed in self._followed.values())
@@ -277,6 +284,22 @@ class Drafts:
         """Let go of a draft that has had its time."""
         if keeper is not None and keeper is self._keeper:
             keeper.carry_out(keeper.residency.dispensable(draft.key))
+
+
+def _is_baseless(draft: Brick, keeper: BrickKeeper) -> bool:
+    """Whether a draft is neither made nor being made, and its base is gone, without which it would be the sum."""
+    recipe, residency = draft.recipe, keeper.residency
+    return (
+        isinstance(recipe, MixDelta) and residency.state(draft.key) is None and not residency.workers(recipe.base_key)
+    )
+
+
+def _tell_nobody(_key: str, _error: BaseException | None) -> None:
+    pass
+
+
+def _nothing(_key: str) -> bool:
+    return False
 
 
 def can_be_draft(request: TileRequest) -> bool:

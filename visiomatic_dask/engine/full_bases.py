@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Container
+from weakref import ref
 
 from visiomatic_dask.engine.bricks import Brick
 from visiomatic_dask.engine.keeper import BrickKeeper
@@ -16,14 +17,17 @@ _MOST_RECTANGLES = 1024
 _MOST_MIXES = 8
 """Mixes of one rectangle: those looked at last."""
 
-_Rectangle = tuple[str, int, Box, NaNPolicy]
+_Rectangle = tuple[str, str, int, Box, NaNPolicy]
 
 
 class FullBases:
-    """An index of full mixes by their rectangles. Whether they are in memory is the residency's to say."""
+    """An index of full mixes by their rectangles. Whether they are in memory is the residency's to say.
+
+    It keeps none alive: of what nobody else knows any more, thousands of channels would be held for nothing.
+    """
 
     def __init__(self) -> None:
-        self._mixes: OrderedDict[_Rectangle, OrderedDict[str, MixBrick]] = OrderedDict()
+        self._mixes: OrderedDict[_Rectangle, OrderedDict[str, ref[Brick]]] = OrderedDict()
 
     def note(self, brick: Brick) -> None:
         """Note a brick that has come into memory, if it is a full mix."""
@@ -33,7 +37,7 @@ class FullBases:
         rectangle = _rectangle(recipe)
         mixes = self._mixes.setdefault(rectangle, OrderedDict())
         self._mixes.move_to_end(rectangle)
-        mixes[brick.key] = recipe
+        mixes[brick.key] = ref(brick)
         mixes.move_to_end(brick.key)
         if len(mixes) > _MOST_MIXES:
             mixes.popitem(last=False)
@@ -53,11 +57,11 @@ class FullBases:
             Knows what is in memory; the mix that is found counts as used.
         """
         residency, found = keeper.residency, None
-        for key, base in self._mixes.get(_rectangle(wanted), {}).items():
-            holders = residency.workers(key)
-            if not holders:
+        for key, brick in self._mixes.get(_rectangle(wanted), {}).items():
+            base, holders = brick(), residency.workers(key)
+            if base is None or not holders or not isinstance(base.recipe, MixBrick):
                 continue
-            delta = MixDelta.between(base, wanted, cost, min(holders))
+            delta = MixDelta.between(base.recipe, wanted, cost, min(holders))
             if delta is not None and (found is None or delta.read_cost < found.read_cost):
                 found = delta
         if found is not None:
@@ -67,9 +71,8 @@ class FullBases:
 
     def forget(self, fingerprints: Container[str]) -> None:
         """Let go of the mixes of files that are others now, or gone."""
-        for rectangle, mixes in list(self._mixes.items()):
-            if any(one.reader.fingerprint in fingerprints for one in mixes.values()):
-                del self._mixes[rectangle]
+        for rectangle in [one for one in self._mixes if one[0] in fingerprints]:
+            del self._mixes[rectangle]
 
     def clear(self) -> None:
         """Let go of all."""
@@ -77,4 +80,4 @@ class FullBases:
 
 
 def _rectangle(recipe: MixBrick) -> _Rectangle:
-    return recipe.reader.token, recipe.level, recipe.box, recipe.mix.nan
+    return recipe.reader.fingerprint, recipe.reader.token, recipe.level, recipe.box, recipe.mix.nan

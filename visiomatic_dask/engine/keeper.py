@@ -157,9 +157,13 @@ class BrickKeeper:
         return bool(done)
 
     def ahead(self, wanted: Iterable[Brick], unwanted: Iterable[str]) -> None:
-        """Have bricks made ahead of their use, as far as there is nothing better to do, and others not any more."""
+        """Have bricks made ahead of their use, as far as there is nothing better to do, and others not any more.
+
+        What is promised to somebody is made nevertheless.
+        """
         for key in unwanted:
-            self.carry_out(self.residency.unwanted_ahead(key))
+            if not self.is_promised(key):
+                self.carry_out(self.residency.unwanted_ahead(key))
         for brick in wanted:
             self.carry_out(self.residency.want_ahead(brick))
 

@@ -78,8 +78,10 @@ def mix_bricks_of(storage: Storage, level: int, channels: Sequence[int], limits:
     # Chunks that are wider than that are read all the same.
     while columns < columns_all and 2 * columns * rows <= side * side and cost(rows, 2 * columns) <= read:
         columns = min(2 * columns, math.ceil(columns_all / tile) * tile)
-    tile_read, view_read = storage.most_cost(tile, tile, level), _view_cost(storage, rows, columns, level)
-    if not limits.is_mix_exact(level, tile_read, view_read, read, groups(rows, columns) * view_read):
+    # A channel costs its share of what is decoded for all: chunks that hold hundreds of them are read but once.
+    count, mix_view_read = max(1, len(channels)), groups(rows, columns) * _view_cost(storage, rows, columns, level)
+    tile_read, view_read = cost(tile, tile) // count, mix_view_read // count
+    if not limits.is_mix_exact(level, tile_read, view_read, read, mix_view_read):
         return preview_bricks_of(storage, level, len(channels), limits)
     return BrickGrid(columns_all, rows_all, 1, rows, columns)
 

@@ -15,6 +15,8 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 Pixels = NDArray[np.float32] | NDArray[np.uint32]
 """Pixels of a channel, (rows, columns): float32, or as uint32 the bits of float32 in the other byte order."""
 
@@ -155,7 +157,10 @@ class MixSums:
         out : ndarray of float32, (3, rows, columns) or (6, rows, columns)
             The sums, and with `by_weight` those of the weights. The sums of pixels where no channel is finite are NaN.
         """
-        np.add(self.sums, self._offsets[:, np.newaxis, np.newaxis], out=out[:3], casting="same_kind")
+        self.sums += self._offsets[:, np.newaxis, np.newaxis]
+        self._offsets[:] = 0
+        # What float32 does not reach would be infinite, and taken for missing.
+        np.clip(self.sums, -_LARGEST, _LARGEST, out=out[:3], casting="same_kind")
         if self._by_weight:
             out[3:] = self._everywhere[:, np.newaxis, np.newaxis] + (0 if self._somewhere is None else self._somewhere)
         if not self._everywhere.any() and self._somewhere is not None:
@@ -179,7 +184,9 @@ def finish_mix(sums: NDArray[np.float32], total: Sequence[float] | None) -> None
         there = sums[3 + colour]
         if of_all > 0:
             whole = (there > 0) & (there != np.float32(of_all))
-            np.divide(sums[colour] * np.float32(of_all), there, out=sums[colour], where=whole)
+            with np.errstate(over="ignore", divide="ignore"):
+                np.multiply(sums[colour], np.float32(of_all) / there, out=sums[colour], where=whole)
+            np.clip(sums[colour], -_LARGEST, _LARGEST, out=sums[colour])
 
 
 def add_partial(partials: Sequence[NDArray[np.float32]], total: Sequence[float] | None) -> NDArray[np.float32]:
@@ -193,7 +200,7 @@ def add_partial(partials: Sequence[NDArray[np.float32]], total: Sequence[float] 
             together[:3] += np.where(missing, 0, partial[:3, row])
             together[3:] += partial[3:, row]
             empty &= missing
-        out[:, row] = together
+        np.clip(together, -_LARGEST, _LARGEST, out=out[:, row], casting="same_kind")
         out[:3, row, empty] = np.nan
     finish_mix(out, total)
     return out
