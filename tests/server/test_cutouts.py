@@ -101,13 +101,13 @@ def test_levels_that_the_source_has_itself(tmp_path: Path, dtype: str) -> None:
         }
     ]
     with serving(tmp_path, tile_size=64) as one:
-        for level in (1, 2):
-            hdu = opened(one, f"image.zarr/cutout.fits?level={level}&box=41,17,400,300&channels=1")
-            side, height = 2**level, 512 // 2**level
+        for number in (1, 2):
+            hdu = opened(one, f"image.zarr/cutout.fits?level={number}&box=41,17,400,300&channels=1")
+            side, height = 2**number, 512 // 2**number
             rows = slice((512 - 300) // side, height - 16 // side)
             assert hdu.data.dtype == ">f4"
             # Row 0 of such an image is at the top.
-            assert np.array_equal(hdu.data[0, ::-1], levels[level][1, rows, 40 // side : 400 // side])
+            assert np.array_equal(hdu.data[0, ::-1], levels[number][1, rows, 40 // side : 400 // side])
 
 
 def test_a_cube_may_be_called_as_cutouts_are(tmp_path: Path) -> None:
