@@ -233,7 +233,7 @@ def test_any_front_end_knows_the_jobs_of_all(tmp_path: Path, monkeypatch: pytest
         with serving(tmp_path, cluster=joined) as one, serving(tmp_path, cluster=joined) as other:
             short = {"channels": [0, 9, 1], "style": {"cuts": "0,1"}, "format": "webp"}
             location = post(one, "deep.fits", short).headers["Location"]
-            wait_until(lambda: other.get(location).status == 200 and other.ok(location).json["state"] == "done")
+            wait_until(lambda: one.ok(location).json["state"] == "done")
             assert other.ok(f"{location}/result").body == one.ok(f"{location}/result").body
             location = post(one, "deep.fits", {"style": {"cuts": "0,2"}}).headers["Location"]
             assert other.ok(location).json["state"] == "running"  # at once
@@ -242,6 +242,20 @@ def test_any_front_end_knows_the_jobs_of_all(tmp_path: Path, monkeypatch: pytest
             before = len(_MADE)
             time.sleep(0.5)
             assert len(_MADE) <= before + 2
+
+
+def test_a_sweep_whose_cluster_is_lost_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fits.writeto(tmp_path / "deep.fits", np.zeros((400, 20, 20), np.float32))
+    monkeypatch.setattr(sweep_job, "make_frame", _slow)
+    with contextlib.ExitStack() as stack:
+        address = stack.enter_context(shared_cluster())
+        with serving(tmp_path, cluster=ClusterAddress(address)) as one:
+            location = post(one, "deep.fits", {"style": {"cuts": "0,1"}}).headers["Location"]
+            stack.close()
+            wait_until(lambda: one.ok(location).json["state"] == "failed")
+            assert one.ok(location).json["message"] == "the cluster was lost while it worked on this"
+            assert one.get(f"{location}/result").status == 409
+            assert one.get(location, method="DELETE").status == 204
 
 
 @contextlib.contextmanager

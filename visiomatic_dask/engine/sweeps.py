@@ -12,10 +12,12 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from typing import Any
 
 from distributed import Client
+from distributed.scheduler import KilledWorker
 
 from visiomatic_dask.config import Settings
 from visiomatic_dask.cube import Reader
@@ -47,6 +49,7 @@ _PIECE = 8 * 2**20
 _INTERVAL = 1.0
 _STALE = 20.0
 """Seconds after which a front end that writes nothing any more is gone, and its jobs with it."""
+_LOST = "the cluster was lost while it worked on this"
 _RECORDS, _CANCELS = "visiomatic-sweeps", "visiomatic-sweep-cancels"
 
 
@@ -136,7 +139,7 @@ class Sweeps:
         raise JobNotFound("there is no such job; one that is done is kept for ten minutes, as far as there is room")
 
     async def file(self, identity: str) -> SweepFile:
-        """Begin to fetch the file of a job that is done.
+        """Begin to fetch the file of a job that is done, even if its front end has not said so yet.
 
         Raises
         ------
@@ -225,7 +228,7 @@ class Sweeps:
             else:
                 job.message, job.state = await _complaint(job), "failed"
         except (KeyError, OSError, Unavailable):  # gone with the cluster
-            job.message, job.state = "the cluster was lost while it worked on this", "failed"
+            job.message, job.state = _LOST, "failed"
         job.release_frames()
         self._make_room()
         await asyncio.sleep(_KEPT)
@@ -289,6 +292,8 @@ async def _complaint(job: SweepJob) -> str:
         await result_of(job.result)
     except VisiomaticError as error:
         return error.message
+    except (CancelledError, KilledWorker, OSError):  # Dask's cancellation, not asyncio's
+        return _LOST
     except Exception:
         logger.exception("a sweep has failed")
     return "the workers could not make this"

@@ -11,7 +11,7 @@ from tornado.web import HTTPError, stream_request_body
 from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine.sweep_job import SweepRequest
 from visiomatic_dask.engine.sweeps import MOST_FRAMES
-from visiomatic_dask.errors import InvalidRequest, TooLarge, Unavailable
+from visiomatic_dask.errors import InvalidRequest, JobNotFound, TooLarge, Unavailable
 from visiomatic_dask.rendering import Cut, Mono, Style
 from visiomatic_dask.rendering.animation import ANIMATION_TYPES, AnimationFormat
 from visiomatic_dask.rendering.look import ImageFormat
@@ -147,12 +147,17 @@ class JobResultHandler(StreamingHandler):
     async def get(self, identity: str) -> None:
         """Send the file."""
         self.arguments.check_names(())
-        job = await self.services.renderer.sweeps.describe(identity)
-        if job["state"] == "running":
-            raise Unavailable(f"{job['done']} of {job['frames']} frames are made; try again in a moment")
+        sweeps = self.services.renderer.sweeps
+        job = await sweeps.describe(identity)
         if job["state"] == "failed":
             raise HTTPError(409, job["message"])
-        file = await self.services.renderer.sweeps.file(identity)
+        try:
+            file = await sweeps.file(identity)
+        except JobNotFound:
+            if job["state"] == "running":
+                message = f"{job['done']} of {job['frames']} frames are made; try again in a moment"
+                raise Unavailable(message) from None
+            raise
         headers = {
             "Content-Type": ANIMATION_TYPES[job["format"]],
             "Content-Disposition": attachment("sweep", f".{job['format']}"),
