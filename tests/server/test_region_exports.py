@@ -17,10 +17,12 @@ from astropy.io import fits
 from PIL import Image
 
 from visiomatic_dask.cube import Reader
-from visiomatic_dask.engine import band_cuts, region_bands
+from visiomatic_dask.engine import band_cuts, exports, region_bands
 from visiomatic_dask.engine.region_bands import make_band
+from visiomatic_dask.engine.region_costs import region_costs
 from visiomatic_dask.errors import UnreadableCube
 from visiomatic_dask.pyramid import Box
+from visiomatic_dask.rendering import Style
 
 from .. import reference
 from ..service import Service, serving
@@ -54,7 +56,8 @@ def test_streamed_mixes_are_those_of_tiles(service: Service, suffix: str) -> Non
     tile = reference.decoded(service.ok(f"/cubes/sky.fits/tiles/0/1/2.png?{query}").body)
     response = service.ok(f"/cubes/sky.fits/region.{suffix}?{query}")
     assert response.headers["Content-Disposition"] == f'attachment; filename="sky.fits_1025x1030.{suffix}"'
-    picture = np.asarray(Image.open(io.BytesIO(response.body)))
+    with Image.open(io.BytesIO(response.body)) as image:  # with alpha, as there are pixels without a value elsewhere
+        picture = np.asarray(image.convert("RGB"))
     assert np.array_equal(picture[256:512, 512:768], tile)
 
 
@@ -93,6 +96,24 @@ def test_limits(cubes: Sky) -> None:
             response = limited.get(f"/cubes/sky.fits/{path}")
             assert (response.status, response.parameter) == (413, "box"), path
         limited.ok("/cubes/sky.fits/region.png?box=1,1,80,80")
+
+
+def test_what_is_refused_is_added_up_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fits.writeto(tmp_path / "deep.fits", np.zeros((20, 400, 300), np.uint8))
+    added: list[Box] = []
+
+    def counted(reader: Reader, level: int, box: Box, style: Style) -> tuple[int, int]:
+        added.append(box)
+        return region_costs(reader, level, box, style)
+
+    monkeypatch.setattr(exports, "region_costs", counted)
+    path = "/cubes/deep.fits/region.png?mix=range:*:red&cuts=0,1"
+    with serving(tmp_path, read_limit=50_000, export_read=1_000_000) as deep:
+        assert deep.get(path).status == 413
+        assert len(added) <= 2
+        added.clear()
+        assert deep.get(f"{path}&box=1,1,300,100").status == 200
+        assert len(added) == len(set(added)) + 1  # of the whole twice
 
 
 def test_webp_has_a_side_it_cannot_exceed(tmp_path: Path) -> None:

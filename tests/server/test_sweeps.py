@@ -19,7 +19,7 @@ from distributed import Client, LocalCluster
 from PIL import Image
 
 from visiomatic_dask.cube import Reader
-from visiomatic_dask.engine import sweep_job, sweeps
+from visiomatic_dask.engine import sweep_file, sweep_job, sweeps
 from visiomatic_dask.engine.bulk import fetch_range
 from visiomatic_dask.engine.cluster import ClusterAddress
 from visiomatic_dask.engine.sweep_job import make_frame
@@ -197,12 +197,12 @@ def test_files_are_fetched_piece_by_piece(tmp_path: Path, monkeypatch: pytest.Mo
         asked.append((start, stop))
         return await fetch_range(client, worker, key, start, stop)
 
-    monkeypatch.setattr(sweeps, "fetch_range", fetch)
+    monkeypatch.setattr(sweep_file, "fetch_range", fetch)
     with serving(tmp_path) as deep:
         location = ended(deep, {"format": "webp", "style": {"cuts": "-2,2"}})
         whole = deep.ok(f"{location}/result").body
         assert len(asked) == 1
-        monkeypatch.setattr(sweeps, "_PIECE", 1000)
+        monkeypatch.setattr(sweep_file, "_PIECE", 1000)
         response = deep.ok(f"{location}/result")
         assert response.body == whole
         assert int(response.headers["Content-Length"]) == len(whole)

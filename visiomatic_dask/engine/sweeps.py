@@ -11,9 +11,8 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
 from typing import Any
 
 from distributed import Client
@@ -22,12 +21,12 @@ from distributed.scheduler import KilledWorker
 from visiomatic_dask.config import Settings
 from visiomatic_dask.cube import Reader
 from visiomatic_dask.engine.band_cuts import check_read
-from visiomatic_dask.engine.bulk import NotThere, fetch_range
 from visiomatic_dask.engine.link import ClusterLink
 from visiomatic_dask.engine.planner import Planner
 from visiomatic_dask.engine.region_costs import region_costs
 from visiomatic_dask.engine.requests import RegionRequest
 from visiomatic_dask.engine.results import finished, result_of
+from visiomatic_dask.engine.sweep_file import SweepFile, fetch_file
 from visiomatic_dask.engine.sweep_job import SweepJob, SweepRequest, result_key, submit_sweep
 from visiomatic_dask.errors import JobNotFound, TooLarge, Unavailable, VisiomaticError
 
@@ -44,29 +43,11 @@ _MOST_KEPT = 256 * 2**20
 """Bytes of the files that are kept for one front end."""
 _MOST_ENDED = 64
 """Jobs that have ended, well or not, and are still known."""
-_PIECE = 8 * 2**20
-"""Bytes of a file that this front end holds for whoever fetches it."""
 _INTERVAL = 1.0
 _STALE = 20.0
 """Seconds after which a front end that writes nothing any more is gone, and its jobs with it."""
 _LOST = "the cluster was lost while it worked on this"
 _RECORDS, _CANCELS = "visiomatic-sweeps", "visiomatic-sweep-cancels"
-
-
-@dataclass(frozen=True, slots=True)
-class SweepFile:
-    """A file that is on a worker.
-
-    Attributes
-    ----------
-    size : int
-        Bytes.
-    pieces : asynchronous generator of bytes
-        It, piece by piece, as fast as they are taken.
-    """
-
-    size: int
-    pieces: AsyncGenerator[bytes, None]
 
 
 class Sweeps:
@@ -117,6 +98,8 @@ class Sweeps:
         try:
             await self._write(link.client)
         except OSError as error:
+            if identity in self._jobs:
+                self._forget(identity)
             raise Unavailable("the cluster was lost; try again in a moment") from error
         return _described(identity, job)
 
@@ -146,19 +129,11 @@ class Sweeps:
         JobNotFound
             If the workers do not have it any more.
         """
-        client, key = self._link().client, result_key(identity)
-        holders = await client.scheduler.who_has(keys=[key])
-        for worker in holders.get(key, ()):
-            try:
-                size, first = await fetch_range(client, worker, key, 0, _PIECE)
-            except (NotThere, OSError) as error:
-                logger.info("a sweep cannot be fetched from %s: %r", worker, error)
-            else:
-                return SweepFile(size, _pieces(client, worker, key, size, first))
         job = self._jobs.get(identity)
-        if job is not None and job.state == "done":
-            data: bytes = await result_of(job.result)
-            return SweepFile(len(data), _single(data))
+        done = job.result if job is not None and job.state == "done" else None
+        file = await fetch_file(self._link().client, result_key(identity), done)
+        if file is not None:
+            return file
         raise JobNotFound("the file of this job is no longer there; start it again")
 
     async def cancel(self, identity: str) -> None:
@@ -273,17 +248,6 @@ class Sweeps:
 def _costs(reader: Reader, below: int, request: SweepRequest) -> list[int]:
     """Bytes that each frame reads; for thousands it takes a while to add up."""
     return [region_costs(reader, below, request.box, style)[0] for style in request.styles]
-
-
-async def _pieces(client: Client, worker: str, key: str, size: int, first: bytes) -> AsyncGenerator[bytes, None]:
-    """Give a file piece by piece, each fetched when the one before it has been taken."""
-    yield first
-    for start in range(len(first), size, _PIECE):
-        yield (await fetch_range(client, worker, key, start, start + _PIECE))[1]
-
-
-async def _single(data: bytes) -> AsyncGenerator[bytes, None]:
-    yield data
 
 
 async def _complaint(job: SweepJob) -> str:
