@@ -23,8 +23,10 @@ from visiomatic_dask.engine.region_costs import region_costs
 from visiomatic_dask.errors import UnreadableCube
 from visiomatic_dask.pyramid import Box
 from visiomatic_dask.rendering import Style
+from visiomatic_dask.server import streaming
 
 from .. import reference
+from ..processes import wait_until
 from ..service import Service, serving
 from .conftest import Sky
 
@@ -159,7 +161,9 @@ def _begun(service: Service, name: str, suffix: str) -> socket.socket:
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
     client.settimeout(30)
     client.connect((service.host, service.port))
-    client.sendall(f"GET /cubes/{name}/region.{suffix}?cuts=0,1 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    client.sendall(
+        f"GET /cubes/{name}/region.{suffix}?cuts=0,1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+    )
     assert client.recv(15) == b"HTTP/1.1 200 OK"
     return client
 
@@ -179,6 +183,23 @@ def test_files_are_made_no_faster_than_they_are_taken_and_no_further(tmp_path: P
         assert len(made) <= before + 1
         assert peak < 150e6  # the file has 268 MB
         tall.ok("/cubes/tall.fits/region.png?cuts=0,1&box=1,1,9,9")
+
+
+def test_who_is_slow_is_waited_for_and_who_has_stopped_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "_LONGEST_PAUSE", 0.7)
+    _sparse(tmp_path / "tall.fits", 4096, 2100)  # a band of 8 MB, and a small one
+    with serving(tmp_path) as tall, contextlib.ExitStack() as stack:
+        with _begun(tall, "tall.fits", "tif") as slow:
+            size = 15
+            while data := slow.recv(2**17):
+                size += len(data)
+                time.sleep(0.03)
+        assert size > 4096 * 2100
+        for _ in range(8):  # as many as are sent at a time
+            stack.enter_context(_begun(tall, "tall.fits", "tif"))
+        small = "/cubes/tall.fits/region.png?cuts=0,1&box=1,1,9,9"
+        assert tall.get(small).status == 503
+        wait_until(lambda: tall.get(small).status == 200)
 
 
 def test_a_tall_file_comes_whole_in_bounded_memory(tmp_path: Path) -> None:
