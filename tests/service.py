@@ -66,11 +66,13 @@ class Service:
         assert parts.port is not None
         self.host, self.port = parts.hostname, parts.port
 
-    def get(self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> Response:
+    def get(
+        self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET", body: str | bytes | None = None
+    ) -> Response:
         """Ask on a connection of its own; the path goes out as it is."""
         connection = HTTPConnection(self.host, self.port, timeout=60)
         with contextlib.closing(connection):
-            connection.request(method, path, headers=dict(headers or {}))
+            connection.request(method, path, body, dict(headers or {}))
             answer = connection.getresponse()
             return Response(answer.status, answer.headers, answer.read())
 

@@ -24,6 +24,14 @@ ROUTES = [
     "/cubes/{}/tiles/0/0/0.jpg",
     "/cubes/{}/values?x=1&y=1",
     "/cubes/{}/cuts",
+    "/cubes/{}/region.png",
+    "/cubes/{}/region.jpg",
+    "/cubes/{}/cutout.fits",
+    "/cubes/{}/contours/0/0/0.geojson",
+    "/cubes/{}/legend.svg",
+    "/cubes/{}/histogram",
+    "/cubes/{}/presets",
+    "/cubes/inner/in.fits/tiles/0/0/0.png?onto={}",
 ]
 
 OUTSIDE = [
@@ -71,7 +79,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     above = tmp_path_factory.mktemp("above")
     root = above / "root"
     (root / "inner").mkdir(parents=True)
-    fits.writeto(root / "inner" / "in.fits", np.ones((9, 9), np.float32))
+    sky = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CDELT1": -0.1, "CDELT2": 0.1}
+    fits.writeto(root / "inner" / "in.fits", np.ones((9, 9), np.float32), fits.Header(sky))
     (above / "outside").mkdir()
     fits.writeto(above / "outside" / "out.fits", np.zeros((9, 9), np.float32))
     shutil.copy(above / "outside" / "out.fits", above / "root-twin.fits")
@@ -105,6 +114,12 @@ def test_what_lies_outside_is_not_there(service: Service, root: Path, route: str
     # A slash after a name is no way out, nor is the NUL that Tornado takes off the end of a query's value.
     harmless = {"inner/in.fits/", "inner/in.fits%00"}
     assert refused(response, root) or (name in harmless and response.status == 200)
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_nothing_outside_is_animated(service: Service, root: Path, name: str) -> None:
+    response = service.get(f"/cubes/{name}/sweeps", method="POST", body='{"format": "webp"}')
+    assert refused(response, root) or (name == "inner/in.fits/" and response.status == 202)
 
 
 @pytest.mark.parametrize("name", OUTSIDE)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.io import fits
 
 from visiomatic_dask.errors import InvalidRequest
 from visiomatic_dask.server.content_cache import ContentCache
+
+from ..service import serving
 
 
 def test_found_once_however_many_ask() -> None:
@@ -75,3 +80,14 @@ def test_it_is_bounded_by_number_and_by_channels(channels: int, kept: int) -> No
         assert finds[-1] == 0
 
     asyncio.run(main())
+
+
+def test_a_query_that_says_nothing_means_another_thing_in_each_api(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).standard_normal((3, 40, 40)).astype(np.float32)
+    fits.writeto(tmp_path / "cube.fits", pixels)
+    paths = ("/api?FIF=cube.fits&JTL=0,0", "/cubes/cube.fits/tiles/0/0/0.jpg")
+    with serving(tmp_path) as one, serving(tmp_path) as other:
+        first = {path: one.ok(path).body for path in paths}
+        second = {path: other.ok(path).body for path in reversed(paths)}
+    assert first == second
+    assert len(set(first.values())) == 2

@@ -9,6 +9,7 @@ from typing import Any
 import netCDF4
 import numpy as np
 import pytest
+import zarr
 from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
@@ -79,6 +80,47 @@ def test_levels_are_means_of_the_finite_pixels(service: Service, cubes: Sky, lev
     np.testing.assert_allclose(hdu.data[0], whole[rows, columns][::-1], rtol=1e-6)
     bottom = len(whole) - rows.stop
     same_sky(hdu.header, fits.getheader(cubes.folder / "sky.fits"), (columns.start, bottom, 1), level, 1030)
+
+
+@pytest.mark.parametrize("dtype", ["u2", "f8"])
+def test_levels_that_the_source_has_itself(tmp_path: Path, dtype: str) -> None:
+    levels = [np.random.default_rng(6).integers(0, 60_000, (2, 512, 512)).astype(dtype)]
+    for _ in range(2):
+        planes, rows, columns = levels[-1].shape
+        blocks = levels[-1].reshape(planes, rows // 2, 2, columns // 2, 2)
+        levels.append(blocks.mean((2, 4)).astype(dtype))
+    group = zarr.create_group(tmp_path / "image.zarr", zarr_format=2)
+    for number, level in enumerate(levels):
+        group.create_array(str(number), data=level, chunks=(1, 128, 128))
+    scales: list[list[dict[str, Any]]] = [[{"type": "scale", "scale": [1, 2**k, 2**k]}] for k in range(3)]
+    group.attrs["multiscales"] = [
+        {
+            "version": "0.4",
+            "axes": [{"name": "c", "type": "channel"}, *({"name": one, "type": "space"} for one in "yx")],
+            "datasets": [{"path": str(k), "coordinateTransformations": scales[k]} for k in range(3)],
+        }
+    ]
+    with serving(tmp_path, tile_size=64) as one:
+        for number in (1, 2):
+            hdu = opened(one, f"image.zarr/cutout.fits?level={number}&box=41,17,400,300&channels=1")
+            side, height = 2**number, 512 // 2**number
+            rows = slice((512 - 300) // side, height - 16 // side)
+            assert hdu.data.dtype == ">f4"
+            # Row 0 of such an image is at the top.
+            assert np.array_equal(hdu.data[0, ::-1], levels[number][1, rows, 40 // side : 400 // side])
+
+
+def test_a_cube_may_be_called_as_cutouts_are(tmp_path: Path) -> None:
+    (tmp_path / "night").mkdir()
+    for name in ("cutout.fits", "night/cutout.fits"):
+        fits.writeto(tmp_path / name, np.full((9, 9), len(name), np.float32))
+    with serving(tmp_path) as one:
+        for name in ("cutout.fits", "night/cutout.fits", "night%2Fcutout.fits"):
+            assert one.ok(f"/cubes/{name}").json["name"] == name.replace("%2F", "/")
+            assert opened(one, f"{name}/cutout.fits").data[0, 0] == len(name.replace("%2F", "/"))
+        response = one.get("/cubes/night/cutout.fits?box=1,1,2,2")
+        assert (response.status, response.parameter) == (400, "box")
+        assert one.get("/cubes/nothing/cutout.fits").message.startswith("name is 'nothing'")
 
 
 def test_precision_and_scaling(service: Service, cubes: Sky) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from urllib.parse import quote, urlencode
 
 from hypothesis import HealthCheck, given, settings
@@ -33,7 +34,7 @@ RESOURCE_KEYS = [
     *("width", "height", "orientation", "foreground", "background", "scope", "bins", "range"),
     *("x", "y", "method", "stretch", "saturation", "hue", "bad", "under", "over", "opacity"),
     *("levels", "count", "smooth", "onto", "onto_layer", "order"),
-    *("preset", "nan"),
+    *("preset", "nan", "box", "channels"),
 ]
 NUMBERS = st.one_of(
     st.integers(-5, 8).map(str),
@@ -118,6 +119,7 @@ CONTOURS = ["/contours/3/0/0.geojson", "/contours/2/1/0.geojson"]
         [
             *("", "/tiles/0/1/1.png", "/tiles/3/0/0.jpg", "/tiles/9/9/9.gif", "/values", "/cuts", "/presets"),
             *("/histogram", "/legend.svg", *CONTOURS),
+            *("/region.png", "/region.jpg", "/region.tif", "/cutout.fits"),
         ]
     ),
 )
@@ -126,6 +128,25 @@ def test_any_query_of_the_resource_api(service: Service, query: list[tuple[str, 
     first, second = service.get(path), service.get(path)
     check(first, {key for key, _ in query} | {"level", "row", "suffix", "x", "y"})
     assert first.compared == second.compared
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 9) | st.floats() | VALUES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(RESOURCE_KEYS), inner, max_size=3),
+    max_leaves=6,
+)
+SWEEP_KEYS = ["channels", "box", "level", "rate", "format", "style", "layer", "v", "💥"]
+SWEEPS = st.dictionaries(st.sampled_from(SWEEP_KEYS), JSON, max_size=4).map(json.dumps) | st.text(max_size=20)
+
+
+@FUZZ
+@given(body=SWEEPS)
+def test_any_sweep(service: Service, body: str) -> None:
+    response = service.get("/cubes/small.fits/sweeps", method="POST", body=body.encode())
+    if response.status == 202:
+        assert service.get(response.headers["Location"], method="DELETE").status == 204
+    else:
+        check(response, {*SWEEP_KEYS, *RESOURCE_KEYS, "name"})
 
 
 @FUZZ

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -194,3 +195,11 @@ def test_too_much_to_read(folder: Path) -> None:
     with serving(folder, read_limit="100 kB", pyramid="memory") as service:
         response = service.get(f"/cubes/shown.fits/tiles/0/0/0.png?{CUTS}&onto=grid.fits")
         assert (response.status, response.parameter) == (413, "onto")
+
+
+def test_without_reproject_it_is_said_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "reproject", None)
+    with serving(folder) as service:
+        response = service.get("/cubes/shown.fits/tiles/0/0/0.png?onto=grid.fits")
+    assert (response.status, response.headers["Retry-After"]) == (503, "3600")
+    assert "install the extra `composite`" in response.message

@@ -17,12 +17,16 @@ from astropy.io import fits
 from PIL import Image
 
 from visiomatic_dask.cube import Reader
-from visiomatic_dask.engine import band_cuts, region_bands
+from visiomatic_dask.engine import band_cuts, exports, region_bands
 from visiomatic_dask.engine.region_bands import make_band
+from visiomatic_dask.engine.region_costs import region_costs
 from visiomatic_dask.errors import UnreadableCube
 from visiomatic_dask.pyramid import Box
+from visiomatic_dask.rendering import Style
+from visiomatic_dask.server import streaming
 
 from .. import reference
+from ..processes import wait_until
 from ..service import Service, serving
 from .conftest import Sky
 
@@ -54,7 +58,8 @@ def test_streamed_mixes_are_those_of_tiles(service: Service, suffix: str) -> Non
     tile = reference.decoded(service.ok(f"/cubes/sky.fits/tiles/0/1/2.png?{query}").body)
     response = service.ok(f"/cubes/sky.fits/region.{suffix}?{query}")
     assert response.headers["Content-Disposition"] == f'attachment; filename="sky.fits_1025x1030.{suffix}"'
-    picture = np.asarray(Image.open(io.BytesIO(response.body)))
+    with Image.open(io.BytesIO(response.body)) as image:  # with alpha, as there are pixels without a value elsewhere
+        picture = np.asarray(image.convert("RGB"))
     assert np.array_equal(picture[256:512, 512:768], tile)
 
 
@@ -93,6 +98,24 @@ def test_limits(cubes: Sky) -> None:
             response = limited.get(f"/cubes/sky.fits/{path}")
             assert (response.status, response.parameter) == (413, "box"), path
         limited.ok("/cubes/sky.fits/region.png?box=1,1,80,80")
+
+
+def test_what_is_refused_is_added_up_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fits.writeto(tmp_path / "deep.fits", np.zeros((20, 400, 300), np.uint8))
+    added: list[Box] = []
+
+    def counted(reader: Reader, level: int, box: Box, style: Style) -> tuple[int, int]:
+        added.append(box)
+        return region_costs(reader, level, box, style)
+
+    monkeypatch.setattr(exports, "region_costs", counted)
+    path = "/cubes/deep.fits/region.png?mix=range:*:red&cuts=0,1"
+    with serving(tmp_path, read_limit=50_000, export_read=1_000_000) as deep:
+        assert deep.get(path).status == 413
+        assert len(added) <= 2
+        added.clear()
+        assert deep.get(f"{path}&box=1,1,300,100").status == 200
+        assert len(added) == len(set(added)) + 1  # of the whole twice
 
 
 def test_webp_has_a_side_it_cannot_exceed(tmp_path: Path) -> None:
@@ -138,7 +161,9 @@ def _begun(service: Service, name: str, suffix: str) -> socket.socket:
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
     client.settimeout(30)
     client.connect((service.host, service.port))
-    client.sendall(f"GET /cubes/{name}/region.{suffix}?cuts=0,1 HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    client.sendall(
+        f"GET /cubes/{name}/region.{suffix}?cuts=0,1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+    )
     assert client.recv(15) == b"HTTP/1.1 200 OK"
     return client
 
@@ -158,6 +183,23 @@ def test_files_are_made_no_faster_than_they_are_taken_and_no_further(tmp_path: P
         assert len(made) <= before + 1
         assert peak < 150e6  # the file has 268 MB
         tall.ok("/cubes/tall.fits/region.png?cuts=0,1&box=1,1,9,9")
+
+
+def test_who_is_slow_is_waited_for_and_who_has_stopped_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "_LONGEST_PAUSE", 0.7)
+    _sparse(tmp_path / "tall.fits", 4096, 2100)  # a band of 8 MB, and a small one
+    with serving(tmp_path) as tall, contextlib.ExitStack() as stack:
+        with _begun(tall, "tall.fits", "tif") as slow:
+            size = 15
+            while data := slow.recv(2**17):
+                size += len(data)
+                time.sleep(0.03)
+        assert size > 4096 * 2100
+        for _ in range(8):  # as many as are sent at a time
+            stack.enter_context(_begun(tall, "tall.fits", "tif"))
+        small = "/cubes/tall.fits/region.png?cuts=0,1&box=1,1,9,9"
+        assert tall.get(small).status == 503
+        wait_until(lambda: tall.get(small).status == 200)
 
 
 def test_a_tall_file_comes_whole_in_bounded_memory(tmp_path: Path) -> None:

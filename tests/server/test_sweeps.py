@@ -15,11 +15,12 @@ import av
 import numpy as np
 import pytest
 from astropy.io import fits
-from distributed import LocalCluster
+from distributed import Client, LocalCluster
 from PIL import Image
 
 from visiomatic_dask.cube import Reader
-from visiomatic_dask.engine import sweep_job
+from visiomatic_dask.engine import sweep_file, sweep_job, sweeps
+from visiomatic_dask.engine.bulk import fetch_range
 from visiomatic_dask.engine.cluster import ClusterAddress
 from visiomatic_dask.engine.sweep_job import make_frame
 from visiomatic_dask.pyramid import Box
@@ -81,7 +82,9 @@ def test_mp4_has_every_channel_in_turn(service: Service) -> None:
     for channel, frame in zip((2, 1, 0), frames, strict=True):
         assert frame.shape == (212, 302, 3)
         query = f"channel={channel}&cuts=-12,20&gamma=1&box=301,201,601,411"
-        expected = np.asarray(Image.open(io.BytesIO(service.ok(f"/cubes/sky.fits/region.png?{query}").body)))
+        expected = np.asarray(
+            Image.open(io.BytesIO(service.ok(f"/cubes/sky.fits/region.png?{query}").body)).convert("L")
+        )
         assert np.abs(frame[:211, :301, 1].astype(int) - expected).mean() < 4
 
 
@@ -151,6 +154,72 @@ def test_pages_of_other_origins_start_nothing(service: Service) -> None:
     assert service.get(job, method="DELETE").status == 204
 
 
+def test_pages_that_the_operator_allows_may_start_and_cancel(cubes: Sky) -> None:
+    origin = {"Origin": "https://friend.example"}
+    with serving(cubes.folder, cors_origins=["https://friend.example"]) as open_to:
+        for path, method in (("/cubes/sky.fits/sweeps", "POST"), ("/jobs/abc", "DELETE")):
+            asked = origin | {"Access-Control-Request-Method": method}
+            response = open_to.get(path, asked, "OPTIONS")
+            assert response.status == 204
+            assert response.headers["Access-Control-Allow-Origin"] == "https://friend.example"
+            assert method in response.headers["Access-Control-Allow-Methods"]
+            assert "Content-Type" in response.headers["Access-Control-Allow-Headers"]
+            refused = open_to.get(path, asked | {"Origin": "https://elsewhere.example"}, "OPTIONS")
+            assert refused.status == 403
+            assert "Access-Control-Allow-Origin" not in refused.headers
+        started = post(open_to, "sky.fits", {"level": 2, "style": {"cuts": "0,1"}}, **origin)
+        assert "Location" in started.headers["Access-Control-Expose-Headers"]
+        assert open_to.get(started.headers["Location"], origin, "DELETE").status == 204
+
+
+def ended(service: Service, body: Any) -> str:
+    """Start a sweep of a cube called deep.fits, and wait for its end; return where it is."""
+    location: str = post(service, "deep.fits", body).headers["Location"]
+    wait_until(lambda: service.ok(location).json["state"] != "running")
+    return location
+
+
+def test_not_every_job_that_has_ended_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeps, "_MOST_ENDED", 3)
+    fits.writeto(tmp_path / "deep.fits", np.zeros((2, 20, 20), np.float32))
+    with serving(tmp_path) as deep:
+        body = {"format": "webp", "style": {"cuts": "0,1"}}
+        places = [ended(deep, body) for _ in range(5)]
+        assert [deep.get(one).status for one in places] == [404, 404, 200, 200, 200]
+
+
+def test_files_are_fetched_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    fits.writeto(tmp_path / "deep.fits", rng.standard_normal((4, 60, 60)).astype(np.float32))
+    asked: list[tuple[int, int | None]] = []
+
+    async def fetch(client: Client, worker: str, key: str, start: int, stop: int | None) -> tuple[int, bytes]:
+        asked.append((start, stop))
+        return await fetch_range(client, worker, key, start, stop)
+
+    monkeypatch.setattr(sweep_file, "fetch_range", fetch)
+    with serving(tmp_path) as deep:
+        location = ended(deep, {"format": "webp", "style": {"cuts": "-2,2"}})
+        whole = deep.ok(f"{location}/result").body
+        assert len(asked) == 1
+        monkeypatch.setattr(sweep_file, "_PIECE", 1000)
+        response = deep.ok(f"{location}/result")
+        assert response.body == whole
+        assert int(response.headers["Content-Length"]) == len(whole)
+        assert asked[1:] == [(start, start + 1000) for start in range(0, len(whole), 1000)]
+
+
+def test_a_file_that_is_too_large_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeps, "_MOST_KEPT", 100)
+    fits.writeto(tmp_path / "deep.fits", np.zeros((2, 20, 20), np.float32))
+    with serving(tmp_path) as deep:
+        location = ended(deep, {"style": {"cuts": "0,1"}})
+        job = deep.ok(location).json
+        assert job["state"] == "failed"
+        assert "MB are allowed" in job["message"]
+        assert deep.get(f"{location}/result").status == 409
+
+
 def test_there_is_no_job_that_nobody_started(service: Service) -> None:
     for path in ("/jobs/abc", "/jobs/abc/result"):
         assert service.get(path).status == 404
@@ -164,15 +233,29 @@ def test_any_front_end_knows_the_jobs_of_all(tmp_path: Path, monkeypatch: pytest
         with serving(tmp_path, cluster=joined) as one, serving(tmp_path, cluster=joined) as other:
             short = {"channels": [0, 9, 1], "style": {"cuts": "0,1"}, "format": "webp"}
             location = post(one, "deep.fits", short).headers["Location"]
-            wait_until(lambda: other.get(location).status == 200 and other.ok(location).json["state"] == "done")
+            wait_until(lambda: one.ok(location).json["state"] == "done")
             assert other.ok(f"{location}/result").body == one.ok(f"{location}/result").body
             location = post(one, "deep.fits", {"style": {"cuts": "0,2"}}).headers["Location"]
-            wait_until(lambda: other.get(location).status == 200)
+            assert other.ok(location).json["state"] == "running"  # at once
             assert other.get(location, method="DELETE").status == 204
             wait_until(lambda: one.get(location).status == 404)
             before = len(_MADE)
             time.sleep(0.5)
             assert len(_MADE) <= before + 2
+
+
+def test_a_sweep_whose_cluster_is_lost_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fits.writeto(tmp_path / "deep.fits", np.zeros((400, 20, 20), np.float32))
+    monkeypatch.setattr(sweep_job, "make_frame", _slow)
+    with contextlib.ExitStack() as stack:
+        address = stack.enter_context(shared_cluster())
+        with serving(tmp_path, cluster=ClusterAddress(address)) as one:
+            location = post(one, "deep.fits", {"style": {"cuts": "0,1"}}).headers["Location"]
+            stack.close()
+            wait_until(lambda: one.ok(location).json["state"] == "failed")
+            assert one.ok(location).json["message"] == "the cluster was lost while it worked on this"
+            assert one.get(f"{location}/result").status == 409
+            assert one.get(location, method="DELETE").status == 204
 
 
 @contextlib.contextmanager

@@ -47,8 +47,10 @@ def cut_bands(
         rows = chunk
     while True:
         found = list(_bands(storage, level, box, rows))
-        dearest = max(map(cost, found))
-        if dearest <= read_limit:
+        costs = map(cost, found)
+        # Up to the first that is too dear: of thousands of bands and channels, adding up takes long.
+        dearest = next((one for one in costs if one > read_limit), None)
+        if dearest is None:
             return found
         if rows == 1:
             raise TooLarge(

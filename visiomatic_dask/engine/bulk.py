@@ -19,21 +19,38 @@ class NotThere(Exception):
     """The worker does not hold the key."""
 
 
-async def send_in_parts(worker: Worker, comm: Comm, key: str) -> Status:
-    """Send what a worker holds under a key: its size (-1 if there is nothing), then its parts."""
+async def send_in_parts(worker: Worker, comm: Comm, key: str, start: int = 0, stop: int | None = None) -> Status:
+    """Send what a worker holds under a key: its size (-1 if there is nothing), then the parts of a range of it."""
     data = worker.data.get(key)
     if not isinstance(data, bytes):
         await comm.write(-1)
         return Status.dont_reply
     await comm.write(len(data))
-    whole = memoryview(data)
-    for start in range(0, len(data), PART):
-        await comm.write(bytes(whole[start : start + PART]))
+    asked = memoryview(data)[start:stop]
+    for begin in range(0, len(asked), PART):
+        await comm.write(bytes(asked[begin : begin + PART]))
     return Status.dont_reply
 
 
 async def fetch_in_parts(client: Client, worker: str, key: str) -> bytes:
-    """Fetch what a worker holds under a key, on a comm from the client's pool.
+    """Fetch all that a worker holds under a key; see `fetch_range`."""
+    return (await fetch_range(client, worker, key, 0, None))[1]
+
+
+async def fetch_range(client: Client, worker: str, key: str, start: int, stop: int | None) -> tuple[int, bytes]:
+    """Fetch a range of what a worker holds under a key, on a comm from the client's pool.
+
+    Parameters
+    ----------
+    client, worker, key
+        What, and of whom.
+    start, stop : int, int or None
+        First byte, and one past the last; None for the end.
+
+    Returns
+    -------
+    (size, data)
+        Bytes of the whole, and those of the range that there are.
 
     Raises
     ------
@@ -44,10 +61,11 @@ async def fetch_in_parts(client: Client, worker: str, key: str) -> bytes:
     """
     comm = await client.rpc.connect(worker)
     try:
-        await comm.write({"op": HANDLER, "key": key, "reply": False})
+        await comm.write({"op": HANDLER, "key": key, "start": start, "stop": stop, "reply": False})
         size = await comm.read()
         data = bytearray()
-        while len(data) < size:
+        end = size if stop is None else min(stop, size)
+        while len(data) < end - start:
             data += await comm.read()
     except BaseException:  # also when nobody waits for it any more: what is still on its way is nobody else's answer
         comm.abort()
@@ -56,4 +74,4 @@ async def fetch_in_parts(client: Client, worker: str, key: str) -> bytes:
     client.rpc.reuse(worker, comm)
     if size < 0:
         raise NotThere(key)
-    return bytes(data)
+    return size, bytes(data)

@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from visiomatic_dask.analysis.contours import STEPS, Floats, contour_lines, count_points, smoothed
 from visiomatic_dask.cube import Reader
 from visiomatic_dask.engine.content_bricks import brick_of
@@ -65,16 +67,18 @@ def tile_contours(
     window = Box(tile.top, tile.left, min(tile.bottom + 1, box.bottom), min(tile.right + 1, box.right))
     inner = window.within(box)
     values = wide[inner.top : inner.bottom, inner.left : inner.right]
-    features, points = [], 0
+    found: list[list[Floats]] = []
     for value in levels:
-        lines = contour_lines(values, value)
-        points += count_points(lines)
-        if points > most:
+        found.append(contour_lines(values, value))
+        if sum(map(count_points, found)) > most:
             raise TooLarge(
                 f"the contours of this tile have more than {most:,} points: ask for fewer levels, or smooth the plane",
                 "levels",
             )
-        features.append(_feature(value, [_fits_pixels(line, window, *place) for line in lines]))
+    features = [
+        _feature(value, [_fits_pixels(line, window, *place) for line in lines])
+        for value, lines in zip(levels, found, strict=True)
+    ]
     return json.dumps({"type": "FeatureCollection", "features": features}, separators=(",", ":")).encode()
 
 
@@ -83,7 +87,8 @@ def _fits_pixels(line: Floats, window: Box, level: int, height: int) -> list[lis
     side = 2**level
     columns = (line[:, 0] + STEPS * window.left) * side / STEPS + (side + 1) / 2
     rows = height - ((line[:, 1] + STEPS * window.top) * side / STEPS + (side - 1) / 2)
-    return [[round(x, 3), round(y, 3)] for x, y in zip(columns.tolist(), rows.tolist(), strict=True)]
+    places: list[list[float]] = np.round(np.stack([columns, rows], axis=-1), 3).tolist()
+    return places
 
 
 def _feature(value: float, lines: list[list[list[float]]]) -> dict[str, Any]:

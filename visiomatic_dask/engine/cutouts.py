@@ -49,8 +49,10 @@ class CutoutPlan:
     def tasks(self) -> Iterator[BandTask]:
         """The tasks that read the bands."""
         for planes, box in self.bands:
-            key = f"cutout-band-{digest(f'{self.reader.token}|{self.below}|{planes}|{box}')}"
-            yield BandTask(key, read_band, (self.reader, self.below, planes, box))
+            # The version that a source has of a level itself is not binned, and yet stored as levels are.
+            is_level = self.cut.level > 0
+            key = f"cutout-band-{digest(f'{self.reader.token}|{self.below}|{is_level}|{planes}|{box}')}"
+            yield BandTask(key, read_band, (self.reader, self.below, is_level, planes, box))
 
     @property
     def nbytes(self) -> int:
@@ -131,23 +133,25 @@ def plan_cutout(layer: Layer, level: int, box: Box, channels: tuple[int, int], s
     return CutoutPlan(layer, Cut(start, stop, level), reader, below, tuple(bands), token)
 
 
-def read_band(reader: Reader, level: int, planes: tuple[int, int], box: Box) -> bytes:
+def read_band(reader: Reader, below: int, is_level: bool, planes: tuple[int, int], box: Box) -> bytes:
     """Read a band as FITS has it: as a task, on a worker.
 
     Parameters
     ----------
-    reader, level, planes, box
+    reader, below, planes, box
         As of `visiomatic_dask.pyramid.load_block`.
+    is_level : bool
+        Whether means are stored, float32, binned here or by the source; else values as they are.
 
     Returns
     -------
     bytes
         Big-endian, x fastest, then y upwards, then planes.
     """
-    _, stored, zero = stored_type(reader.dtype, level)
-    if level:
+    _, stored, zero = stored_type(reader.dtype, int(is_level))
+    if is_level:
         out = np.empty((planes[1] - planes[0], box.rows, box.columns), np.float32)
-        load_block(reader, planes, level, box, out)
+        load_block(reader, planes, below, box, out)
         return out[:, ::-1].astype(stored).tobytes()
     height = reader.shape[-2]
     y, x = range(height - box.bottom, height - box.top), range(box.left, box.right)

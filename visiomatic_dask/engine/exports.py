@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from functools import cache
 
 from visiomatic_dask.config import Settings
 from visiomatic_dask.cube import Layer
@@ -73,10 +74,12 @@ class Exports:
         if stored is not None:
             reader, below = stored, 0
 
+        @cache
         def cost(band: Box) -> int:
             return region_costs(reader, below, band, request.style)[0]
 
         def cut() -> list[Box]:
+            check_read(cost(box), settings.export_read)  # bands read no less than the whole, and there may be thousands
             bands = cut_bands(Storage.of(reader), below, box, _PIXEL, cost, settings.read_limit)
             check_read(sum(map(cost, bands)), settings.export_read)
             return bands

@@ -12,18 +12,21 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from concurrent.futures import CancelledError
 from typing import Any
 
 from distributed import Client
+from distributed.scheduler import KilledWorker
 
 from visiomatic_dask.config import Settings
+from visiomatic_dask.cube import Reader
 from visiomatic_dask.engine.band_cuts import check_read
-from visiomatic_dask.engine.bulk import NotThere, fetch_in_parts
 from visiomatic_dask.engine.link import ClusterLink
 from visiomatic_dask.engine.planner import Planner
 from visiomatic_dask.engine.region_costs import region_costs
 from visiomatic_dask.engine.requests import RegionRequest
 from visiomatic_dask.engine.results import finished, result_of
+from visiomatic_dask.engine.sweep_file import SweepFile, fetch_file
 from visiomatic_dask.engine.sweep_job import SweepJob, SweepRequest, result_key, submit_sweep
 from visiomatic_dask.errors import JobNotFound, TooLarge, Unavailable, VisiomaticError
 
@@ -38,9 +41,12 @@ _KEPT = 600.0
 """Seconds that a file is kept."""
 _MOST_KEPT = 256 * 2**20
 """Bytes of the files that are kept for one front end."""
+_MOST_ENDED = 64
+"""Jobs that have ended, well or not, and are still known."""
 _INTERVAL = 1.0
 _STALE = 20.0
 """Seconds after which a front end that writes nothing any more is gone, and its jobs with it."""
+_LOST = "the cluster was lost while it worked on this"
 _RECORDS, _CANCELS = "visiomatic-sweeps", "visiomatic-sweep-cancels"
 
 
@@ -66,8 +72,8 @@ class Sweeps:
         self._watching: dict[str, asyncio.Task[None]] = {}
         self._telling: asyncio.Task[None] | None = None
 
-    def start(self, request: SweepRequest, viewer: str) -> dict[str, Any]:
-        """Start a sweep, and describe its job as `describe` does.
+    async def start(self, request: SweepRequest, viewer: str) -> dict[str, Any]:
+        """Start a sweep, and describe its job as `describe` does; all front ends know of it from then on.
 
         Raises
         ------
@@ -77,18 +83,24 @@ class Sweeps:
             If there is no worker, or enough jobs run already.
         """
         self._check(request)
+        self._check_running(viewer)  # before anything is added up
+        reader, below = await self._source(request)
         link = self._link()
-        running = [job for job in self._jobs.values() if job.state == "running"]
-        if len(running) >= _MOST_RUNNING or sum(job.viewer == viewer for job in running) >= _MOST_OF_VIEWER:
-            raise Unavailable("enough sweeps are being made already; try again when one is done", retry_after=10)
+        self._check_running(viewer)
         if not link.dispatcher.members.all:
             raise Unavailable("the cluster has no workers at the moment", retry_after=5)
         identity = secrets.token_urlsafe(18)
-        job = submit_sweep(link.client, identity, request, viewer, *self._source(request))
+        job = submit_sweep(link.client, identity, request, viewer, reader, below)
         self._jobs[identity] = job
         self._watching[identity] = asyncio.create_task(self._watch(identity, job))
         if self._telling is None or self._telling.done():
             self._telling = asyncio.create_task(self._tell(link.client))
+        try:
+            await self._write(link.client)
+        except OSError as error:
+            if identity in self._jobs:
+                self._forget(identity)
+            raise Unavailable("the cluster was lost; try again in a moment") from error
         return _described(identity, job)
 
     async def describe(self, identity: str) -> dict[str, Any]:
@@ -109,25 +121,19 @@ class Sweeps:
                 return record
         raise JobNotFound("there is no such job; one that is done is kept for ten minutes, as far as there is room")
 
-    async def file(self, identity: str) -> bytes:
-        """Fetch the file of a job that is done.
+    async def file(self, identity: str) -> SweepFile:
+        """Begin to fetch the file of a job that is done, even if its front end has not said so yet.
 
         Raises
         ------
         JobNotFound
             If the workers do not have it any more.
         """
-        client, key = self._link().client, result_key(identity)
-        holders = await client.scheduler.who_has(keys=[key])
-        for worker in holders.get(key, ()):
-            try:
-                return await fetch_in_parts(client, worker, key)
-            except (NotThere, OSError) as error:
-                logger.info("a sweep cannot be fetched from %s: %r", worker, error)
         job = self._jobs.get(identity)
-        if job is not None and job.state == "done":
-            data: bytes = await result_of(job.result)
-            return data
+        done = job.result if job is not None and job.state == "done" else None
+        file = await fetch_file(self._link().client, result_key(identity), done)
+        if file is not None:
+            return file
         raise JobNotFound("the file of this job is no longer there; start it again")
 
     async def cancel(self, identity: str) -> None:
@@ -165,11 +171,16 @@ class Sweeps:
                 f"the sweep has {frames * pixels:,} pixels in all; allowed for {request.format}: {most:,}", "box"
             )
 
-    def _source(self, request: SweepRequest) -> tuple[Any, int]:
+    def _check_running(self, viewer: str) -> None:
+        running = [job for job in self._jobs.values() if job.state == "running"]
+        if len(running) >= _MOST_RUNNING or sum(job.viewer == viewer for job in running) >= _MOST_OF_VIEWER:
+            raise Unavailable("enough sweeps are being made already; try again when one is done", retry_after=10)
+
+    async def _source(self, request: SweepRequest) -> tuple[Reader, int]:
         """Choose what the frames are read from; the source, where each reads no more than a brick may."""
         limit = self._settings.read_limit
         reader, below = request.layer.at(request.level)
-        costs = [region_costs(reader, below, request.box, style)[0] for style in request.styles]
+        costs = await asyncio.to_thread(_costs, reader, below, request)
         if max(costs) > limit:
             places = (RegionRequest(request.layer, request.level, request.box, style) for style in request.styles)
             stored = [self._planner.stored_reader(place) for place in places]
@@ -178,7 +189,7 @@ class Sweeps:
                     f"a frame would read {max(costs) / 1e6:,.1f} MB; {limit / 1e6:,.1f} MB are allowed", "box"
                 )
             reader, below = stored[0], 0
-            costs = [region_costs(reader, 0, request.box, style)[0] for style in request.styles]
+            costs = await asyncio.to_thread(_costs, reader, 0, request)
         check_read(sum(costs), self._settings.export_read)
         return reader, below
 
@@ -188,32 +199,44 @@ class Sweeps:
         try:
             if job.result.status == "finished":
                 sizes = await self._link().client.nbytes([job.result.key], summary=False)
-                job.nbytes, job.state = int(sizes[job.result.key]), "done"
+                self._done(job, int(sizes[job.result.key]))
             else:
                 job.message, job.state = await _complaint(job), "failed"
         except (KeyError, OSError, Unavailable):  # gone with the cluster
-            job.message, job.state = "the cluster was lost while it worked on this", "failed"
+            job.message, job.state = _LOST, "failed"
         job.release_frames()
         self._make_room()
         await asyncio.sleep(_KEPT)
         self._forget(identity)
 
+    def _done(self, job: SweepJob, nbytes: int) -> None:
+        if nbytes > _MOST_KEPT:
+            job.result.release()
+            job.message = f"the file has {nbytes / 1e6:,.0f} MB; {_MOST_KEPT / 1e6:,.0f} MB are allowed: a smaller box"
+            job.state = "failed"
+        else:
+            job.nbytes, job.state = nbytes, "done"
+
     def _make_room(self) -> None:
-        done = [identity for identity, job in self._jobs.items() if job.state != "running"]
-        while done and sum(self._jobs[identity].nbytes for identity in done) > _MOST_KEPT:
-            self._forget(done.pop(0))
+        """Let go of those that have ended first where they are too many, or their files too large."""
+        ended = [identity for identity, job in self._jobs.items() if job.state != "running"]
+        while len(ended) > _MOST_ENDED or sum(self._jobs[identity].nbytes for identity in ended) > _MOST_KEPT:
+            self._forget(ended.pop(0))
 
     def _forget(self, identity: str) -> None:
         self._jobs.pop(identity).release()
         self._watching.pop(identity).cancel()
 
+    async def _write(self, client: Client) -> None:
+        jobs = {identity: _described(identity, job) for identity, job in self._jobs.items()}
+        await client.set_metadata([_RECORDS, self._owner], value={"time": time.time(), "jobs": jobs})
+
     async def _tell(self, client: Client) -> None:
         """Tell other front ends of the jobs, and hear which to cancel, as long as there are any."""
         with contextlib.suppress(OSError):  # with the cluster all jobs are lost
             while True:
-                jobs = {identity: _described(identity, job) for identity, job in self._jobs.items()}
-                await client.set_metadata([_RECORDS, self._owner], value={"time": time.time(), "jobs": jobs})
-                if not jobs:
+                await self._write(client)
+                if not self._jobs:
                     return
                 await asyncio.sleep(_INTERVAL)
                 cancels = await client.get_metadata([_CANCELS], default=None) or {}
@@ -222,12 +245,19 @@ class Sweeps:
                     await client.set_metadata([_CANCELS, identity], value=False)
 
 
+def _costs(reader: Reader, below: int, request: SweepRequest) -> list[int]:
+    """Bytes that each frame reads; for thousands it takes a while to add up."""
+    return [region_costs(reader, below, request.box, style)[0] for style in request.styles]
+
+
 async def _complaint(job: SweepJob) -> str:
     """Say why a job has failed."""
     try:
         await result_of(job.result)
     except VisiomaticError as error:
         return error.message
+    except (CancelledError, KilledWorker, OSError):  # Dask's cancellation, not asyncio's
+        return _LOST
     except Exception:
         logger.exception("a sweep has failed")
     return "the workers could not make this"

@@ -144,9 +144,9 @@ class TileStreamPlugin(WorkerPlugin):
         for one in self.open:
             one.wake.set()
 
-    async def serve_bulk(self, comm: Comm, key: str) -> Status:
+    async def serve_bulk(self, comm: Comm, key: str, start: int = 0, stop: int | None = None) -> Status:
         """Answer with what is held under a key, in parts; see `visiomatic_dask.engine.bulk`."""
-        return await bulk.send_in_parts(self.worker, comm, key)
+        return await bulk.send_in_parts(self.worker, comm, key, start, stop)
 
     def brick(self, key: str) -> NDArray[np.float32] | None:
         """Look a brick up in memory only; called on the loop.

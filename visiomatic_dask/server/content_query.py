@@ -156,7 +156,8 @@ async def _content(asked: Asked, opened: OpenedCube, layer: Layer, measurer: Mea
 
 
 def _key(arguments: Arguments, layer: Layer, names: tuple[str, ...]) -> tuple[object, ...]:
-    return (layer.name, *((name, *arguments.texts(name)) for name in names if name in arguments))
+    # Without any of them a query means one thing in one API, and another in the other.
+    return (names, layer.name, *((name, *arguments.texts(name)) for name in names if name in arguments))
 
 
 def _nan_policy(arguments: Arguments) -> NaNPolicy:

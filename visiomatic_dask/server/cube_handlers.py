@@ -80,15 +80,8 @@ class LayerHandler(BaseHandler):
         measurer, presets = services.renderer.measure, services.presets
         return await resource_style(arguments, opened, layer, services.settings, image_format, measurer, presets)
 
-
-class CubeHandler(LayerHandler):
-    """``/cubes/{name}``."""
-
-    async def get(self, name: str) -> None:
+    async def send_description(self, opened: OpenedCube, layer: Layer) -> None:
         """Describe a cube."""
-        arguments = self.arguments
-        arguments.check_names(("layer",))
-        opened, layer = await self.open(name, arguments)
         services = self.services
         grid = services.renderer.planner.tiles(layer)
         backgrounds = await opened.backgrounds(layer)
@@ -99,6 +92,16 @@ class CubeHandler(LayerHandler):
             describe.describe_cube, opened.cube, layer, backgrounds, grid, services.settings
         )
         self.write_json(described)
+
+
+class CubeHandler(LayerHandler):
+    """``/cubes/{name}``."""
+
+    async def get(self, name: str) -> None:
+        """Describe a cube."""
+        arguments = self.arguments
+        arguments.check_names(("layer",))
+        await self.send_description(*await self.open(name, arguments))
 
 
 class TileHandler(LayerHandler):

@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine.cutouts import CutoutPlan
-from visiomatic_dask.errors import InvalidRequest
+from visiomatic_dask.errors import CubeNotFound, InvalidRequest
 from visiomatic_dask.server.arguments import Arguments
 from visiomatic_dask.server.query import resource_box
 from visiomatic_dask.server.responses import Delivery, cache_headers
@@ -23,7 +23,11 @@ class CutoutHandler(StreamingHandler):
         """Send a cut-out."""
         arguments = self.arguments
         arguments.check_names(("box", "channels", "level", "layer", "v"))
-        opened, layer = await self.open(name, arguments)
+        try:
+            opened, layer = await self.open(name, arguments)
+        except CubeNotFound as error:
+            await self._describe_namesake(name, error)
+            return
         self.check_version(opened.cube.fingerprint)
         services = self.services
         level = arguments.integer("level", 0, 0, services.renderer.planner.tiles(layer).levels - 1)
@@ -43,6 +47,15 @@ class CutoutHandler(StreamingHandler):
             "Content-Length": str(len(head) + plan.nbytes + plan.padding),
         } | cache_headers(token, delivery)
         await self.send_pieces(services.renderer.exports.cutout(plan, head), lambda: headers)
+
+    async def _describe_namesake(self, folder: str, error: CubeNotFound) -> None:
+        """Describe the cube that is itself called ``cutout.fits``, in a folder that is no cube."""
+        try:
+            found = await self.open(f"{folder}/cutout.fits", self.arguments)
+        except CubeNotFound:
+            raise error from None
+        self.arguments.check_names(("layer",))
+        await self.send_description(*found)
 
 
 def _channels(arguments: Arguments, layer: Layer) -> tuple[int, int]:

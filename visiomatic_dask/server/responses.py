@@ -67,6 +67,9 @@ def timing_headers(picture: Picture) -> dict[str, str]:
     }
 
 
+_EXPOSED = "ETag, X-Visiomatic-Quality, Retry-After, Server-Timing, Location, Content-Disposition"
+
+
 def origin_headers(settings: Settings, origin: str | None) -> dict[str, str]:
     """Headers that let pages of other origins read an answer, where the operator has put them on the list."""
     allowed = settings.cors_origins
@@ -75,7 +78,7 @@ def origin_headers(settings: Settings, origin: str | None) -> dict[str, str]:
     headers = {"Vary": "Origin"}
     if origin is not None and ("*" in allowed or origin in allowed):
         headers["Access-Control-Allow-Origin"] = "*" if "*" in allowed else origin
-        headers["Access-Control-Expose-Headers"] = "ETag, X-Visiomatic-Quality, Retry-After, Server-Timing"
+        headers["Access-Control-Expose-Headers"] = _EXPOSED
     return headers
 
 

@@ -17,8 +17,10 @@ logger = logging.getLogger(__name__)
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
 _LONGEST_NAME = 120
-_LONGEST_PAUSE = 300.0
-"""Seconds that a piece of some megabytes may take."""
+_WRITTEN = 256 * 1024
+"""Bytes that are handed over at a time."""
+_LONGEST_PAUSE = 60.0
+"""Seconds that these may take: who is slow is waited for, who has stopped keeps nobody else from a file."""
 
 
 class StreamingHandler(LayerHandler):
@@ -56,8 +58,9 @@ class StreamingHandler(LayerHandler):
                     if not begun:
                         self._set_headers(headers())
                         begun = True
-                    self.write(piece)
-                    await self._taken()
+                    for start in range(0, len(piece), _WRITTEN):
+                        self.write(piece[start : start + _WRITTEN])
+                        await self._taken()
         except Exception as error:
             if begun and not self._is_gone:
                 logger.warning("a file could not be sent to its end: %r", error)

@@ -11,7 +11,7 @@ from tornado.web import HTTPError, stream_request_body
 from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine.sweep_job import SweepRequest
 from visiomatic_dask.engine.sweeps import MOST_FRAMES
-from visiomatic_dask.errors import InvalidRequest, TooLarge, Unavailable
+from visiomatic_dask.errors import InvalidRequest, JobNotFound, TooLarge, Unavailable
 from visiomatic_dask.rendering import Cut, Mono, Style
 from visiomatic_dask.rendering.animation import ANIMATION_TYPES, AnimationFormat
 from visiomatic_dask.rendering.look import ImageFormat
@@ -20,7 +20,7 @@ from visiomatic_dask.server.base import BaseHandler, Services
 from visiomatic_dask.server.catalog import OpenedCube
 from visiomatic_dask.server.cube_handlers import LayerHandler
 from visiomatic_dask.server.query import resource_box
-from visiomatic_dask.server.streaming import attachment
+from visiomatic_dask.server.streaming import StreamingHandler, attachment
 from visiomatic_dask.server.style_query import STYLE_KEYS
 
 _LONGEST = 64 * 1024
@@ -38,6 +38,15 @@ def check_same_origin(handler: BaseHandler) -> None:
         raise HTTPError(403, "pages of other origins may not; allowed: this server's own, and visiomatic.cors-origins")
 
 
+def allow(handler: BaseHandler, method: str) -> None:
+    """Answer a browser that asks whether a page of another origin may use a method: a preflight (Fetch standard)."""
+    check_same_origin(handler)
+    handler.set_header("Access-Control-Allow-Methods", method)
+    handler.set_header("Access-Control-Allow-Headers", "Content-Type")
+    handler.set_status(204)
+    handler.finish()
+
+
 @stream_request_body
 class SweepsHandler(LayerHandler):
     """``/cubes/{name}/sweeps``."""
@@ -53,6 +62,10 @@ class SweepsHandler(LayerHandler):
         self._received += len(chunk)
         if self._received <= _LONGEST:
             self._body += chunk
+
+    async def options(self, _name: str) -> None:
+        """Say which pages may start sweeps."""
+        allow(self, "POST")
 
     async def post(self, name: str) -> None:
         """Start a sweep."""
@@ -74,7 +87,7 @@ class SweepsHandler(LayerHandler):
         styles = await self._styles(asked, opened, layer, animation)
         rate = arguments.number("rate", 10.0, *_RATE)
         request = SweepRequest(layer, level, resource_box(arguments, layer, level), styles, rate, animation)
-        job = self.services.renderer.sweeps.start(request, self.viewer)
+        job = await self.services.renderer.sweeps.start(request, self.viewer)
         self.set_status(202)
         self.set_header("Location", f"/jobs/{job['id']}")
         self.set_header("Cache-Control", "no-store")
@@ -116,6 +129,10 @@ class JobHandler(BaseHandler):
         self.set_header("Cache-Control", "no-store")
         self.write_json(await self.services.renderer.sweeps.describe(identity))
 
+    async def options(self, _identity: str) -> None:
+        """Say which pages may cancel jobs."""
+        allow(self, "DELETE")
+
     async def delete(self, identity: str) -> None:
         """Cancel it."""
         check_same_origin(self)
@@ -124,22 +141,30 @@ class JobHandler(BaseHandler):
         self.finish()
 
 
-class JobResultHandler(BaseHandler):
+class JobResultHandler(StreamingHandler):
     """``/jobs/{id}/result``."""
 
     async def get(self, identity: str) -> None:
         """Send the file."""
         self.arguments.check_names(())
-        job = await self.services.renderer.sweeps.describe(identity)
-        if job["state"] == "running":
-            raise Unavailable(f"{job['done']} of {job['frames']} frames are made; try again in a moment")
+        sweeps = self.services.renderer.sweeps
+        job = await sweeps.describe(identity)
         if job["state"] == "failed":
             raise HTTPError(409, job["message"])
-        data = await self.services.renderer.sweeps.file(identity)
-        self.set_header("Content-Type", ANIMATION_TYPES[job["format"]])
-        self.set_header("Content-Disposition", attachment("sweep", f".{job['format']}"))
-        self.set_header("Cache-Control", "private, no-cache")
-        self.finish(data)
+        try:
+            file = await sweeps.file(identity)
+        except JobNotFound:
+            if job["state"] == "running":
+                message = f"{job['done']} of {job['frames']} frames are made; try again in a moment"
+                raise Unavailable(message) from None
+            raise
+        headers = {
+            "Content-Type": ANIMATION_TYPES[job["format"]],
+            "Content-Disposition": attachment("sweep", f".{job['format']}"),
+            "Content-Length": str(file.size),
+            "Cache-Control": "private, no-cache",
+        }
+        await self.send_pieces(file.pieces, lambda: headers)
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
