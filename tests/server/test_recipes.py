@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -119,13 +121,38 @@ def test_channels_made_one(service: Service, cube: NDArray[np.float32], method: 
         ("mix=max:0-3&channel=1", "channel", "exclude"),
         ("mix=cie&colormap=hot", "colormap", "grey"),
         ("mix=cie&nan=black", "nan", "renormalise"),
+        ("nan=black", "nan", "renormalise"),
+        ("channel=1&nan=renormalise", "nan", "it is for mixes"),
+        ("mix=max:0-3&nan=lo", "nan", "it is for mixes"),
+        ("cuts=5,5", "cuts", "cuts is '5,5'; allowed: lo,hi or c:lo,hi"),
+        ("cuts=7", "cuts", "cuts is '7'; allowed: lo,hi or c:lo,hi"),
+        ("mix=0:1e308,0,0&mix=1:1e308,0,0", "mix", "finite numbers, and so are their sums"),
+        ("mix=0:1e308,0,0&mix=1:-1e308,0,0", "mix", "finite numbers, and so are their sums"),
+        ('mix=[{"channel":1}]', "mix", "an element without a colour"),
         ("preset=nowhere", "preset", "no presets"),
     ],
 )
 def test_what_cannot_be_used(service: Service, query: str, parameter: str, says: str) -> None:
-    response = service.get(f"/cubes/light.fits/tiles/0/0/0.png?{query}")
+    response = service.get(f"/cubes/light.fits/tiles/0/0/0.png?{quote(query, safe='=&:,/')}")
     assert (response.status, response.parameter) == (400, parameter)
     assert says in response.message
+
+
+def test_others_are_answered_while_a_recipe_is_understood(service: Service, tmp_path: Path) -> None:
+    cards: dict[str, Any] = {"CTYPE3": "WAVE", "CUNIT3": "nm", "CRVAL3": 300.0, "CDELT3": 0.03, "CRPIX3": 1.0}
+    fits.writeto(tmp_path / "many.fits", np.zeros((16_000, 1, 2), np.float32), fits.Header(cards))
+    with serving(tmp_path, tile_threads=1) as other, ThreadPoolExecutor(1) as threads:
+        other.ok("/cubes/many.fits/tiles/0/0/0.png?cuts=0,1")
+        query = "&".join(["mix=cie"] * 256)
+        began = time.perf_counter()
+        asked = threads.submit(other.ok, f"/cubes/many.fits/legend.svg?{query}&cuts=0,1")
+        waits = []
+        while not asked.done():
+            before = time.perf_counter()
+            other.ok("/health")
+            waits.append(time.perf_counter() - before)
+        asked.result()
+        assert max(waits) < (time.perf_counter() - began) / 3
 
 
 def test_a_cube_without_wavelengths(service: Service) -> None:
