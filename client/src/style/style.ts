@@ -51,6 +51,8 @@ export interface Style extends Adjustment {
   readonly mix: readonly MixEntry[]
   /** A recipe in place of `mix`; empty without one. */
   readonly recipe: string
+  /** Cuts of a recipe as an address has them, `lo,hi` or `c:lo,hi`; what has none takes those of its channels. */
+  readonly recipeCuts: readonly string[]
   /** Where channels have no value, the others count for more. */
   readonly renormalise: boolean
   /** As the server writes it: `linear`, `log:1000`, … */
@@ -78,6 +80,7 @@ export function defaultStyle(cube: Cube): Style {
     own: {},
     mix: automaticMix(cube),
     recipe: NO_RECIPE,
+    recipeCuts: [],
     renormalise: false,
     stretch: LINEAR,
     hue: false,
