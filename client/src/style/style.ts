@@ -8,7 +8,7 @@ import { LINEAR } from './stretch'
 export type Mode = 'mono' | 'color'
 
 /** How cuts are found; `manual` when somebody typed them. The others are methods of the server's `/cuts`. */
-export const METHODS = ['mad', 'minmax', '99.5', '99', '95', 'zscale'] as const
+export const METHODS = ['mad', 'minmax', '99.5', '99', '95', 'zscale', 'histogram'] as const
 export type Method = (typeof METHODS)[number] | 'manual'
 
 export const METHOD_NAMES: Readonly<Record<Method, string>> = {
@@ -18,6 +18,7 @@ export const METHOD_NAMES: Readonly<Record<Method, string>> = {
   '99': '99 %',
   '95': '95 %',
   zscale: 'zscale',
+  histogram: 'Narrowest 99 %',
   manual: 'Manual',
 }
 
