@@ -160,3 +160,17 @@ def test_a_cube_without_wavelengths(service: Service) -> None:
     assert (response.status, response.parameter) == (400, "mix")
     assert "no wavelengths" in response.message
     service.ok("/cubes/plain.fits/tiles/0/0/0.png?mix=range:0-23:red")
+
+
+def test_thousands_of_channels_one_by_one(tmp_path: Path) -> None:
+    cube = np.random.default_rng(3).random((16_000, 2, 3)).astype(np.float32)
+    fits.writeto(tmp_path / "many.fits", cube)
+    weights = np.linspace(0, 2, 16_000).round(3) / 16_000
+    value = np.tensordot(weights, cube.astype(np.float64), 1)
+    expected = np.rint(255 * value ** (1 / 2.2))[::-1]
+    with serving(tmp_path, tile_threads=1) as other:
+        mix = "&".join(f"mix={channel}:{weight:.6g},0,1" for channel, weight in enumerate(weights))
+        shown = reference.decoded(other.ok(f"/cubes/many.fits/tiles/0/0/0.png?{mix}&cuts=0,1&bad=lo").body)
+        assert np.abs(shown[..., 0] - expected).max() <= 1
+        mix = "&".join(f"MIX={channel + 1}:0,0,1" for channel in range(16_000))
+        assert other.get(f"/api?FIF=many.fits&{mix}&JTL=0,0").status == 200

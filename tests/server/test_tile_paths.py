@@ -52,6 +52,13 @@ def test_mixes_of_many_channels_are_fewer(cube: Cube) -> None:
     assert len(cache) == 1024
 
 
+def test_long_paths_are_fewer(cube: Cube) -> None:
+    cache, small = StyleCache(), known(cube, Mono(0, Cut(0, 1)))
+    for number in range(1000):
+        cache.put(f"{uri(number)}{'&mix=0:1,0,0' * 30_000}", small)
+    assert 200 < len(cache) < 400
+
+
 def test_what_is_put_again_counts_once(cube: Cube) -> None:
     cache = StyleCache()
     large = known(cube, Mix(range(MANY), np.tile([0.0, 1.0], (MANY, 1)), np.ones((MANY, 3))))

@@ -22,8 +22,8 @@ _KEY = r"&[^&=%]+(?:=[^&]*)?"
 _API = re.compile(rf"/api\?(FIF=([^&]+)(?:{_KEY})*?)&JTL=(\d{{1,9}},\d{{1,9}})((?:{_KEY})*)")
 _RESOURCE = re.compile(r"/cubes/(.+)/tiles/(\d{1,9})/(\d{1,9})/(\d{1,9})\.(jpg|jpeg|png|webp)(\?.*)?")
 _MOST_STYLES = 1024
-_MOST_CHANNELS = 2**20
-"""Of all styles: each takes some 100 bytes in a mix."""
+_MOST_ROOM = 2**20
+"""Of all styles, in units of some 100 bytes: what a channel takes in a mix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class StyleCache:
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, KnownStyle] = OrderedDict()
-        self._channels = 0
+        self._room = 0
 
     def __len__(self) -> int:
         return len(self._known)
@@ -111,11 +111,15 @@ class StyleCache:
             return
         self._drop(path.rest)
         self._known[path.rest] = known
-        self._channels += len(known.style.content.channels)
-        while len(self._known) > 1 and (len(self._known) > _MOST_STYLES or self._channels > _MOST_CHANNELS):
+        self._room += _room(path.rest, known)
+        while len(self._known) > 1 and (len(self._known) > _MOST_STYLES or self._room > _MOST_ROOM):
             self._drop(next(iter(self._known)))
 
     def _drop(self, rest: str) -> None:
         known = self._known.pop(rest, None)
         if known is not None:
-            self._channels -= len(known.style.content.channels)
+            self._room -= _room(rest, known)
+
+
+def _room(rest: str, known: KnownStyle) -> int:
+    return len(known.style.content.channels) + len(rest) // 100
