@@ -121,6 +121,8 @@ def test_a_cancelled_sweep_makes_no_more_frames(tmp_path: Path, monkeypatch: pyt
         ({"rate": 1000}, 400, "rate"),
         ({"format": "gif"}, 400, "format"),
         ({"style": {"channel": 1}}, 400, "channel"),
+        ({"style": {"hue": True}}, 400, "hue"),
+        ({"style": {"nan": "lo"}}, 400, "nan"),
         ({"style": {"cuts": "1:0,1"}}, 400, "cuts"),
         ({"style": []}, 400, "style"),
         ({"level": [1]}, 400, "level"),
