@@ -125,7 +125,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not options.docs.exists():
             options.docs.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(report.METHOD, options.docs)
-        report.write_markdown(where, measured, comparison, options.docs)
+        report.write_markdown(where, measured, comparison, options.docs, is_part=bool(options.names))
     return int(failed)
 
 

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-import numpy as np
-
 from .http_client import CONNECTIONS, Connection, fetch_all
 from .load import MeasurementError
 from .served_cube import ServedCube
@@ -19,6 +17,8 @@ from .servers import Running
 TILE = 256
 ROWS = ((0.0, 0.1, 0.8), (0.1, 0.8, 0.1), (0.8, 0.1, 0.0))
 """Weights at the first, the middle and the last channel; between them they are interpolated."""
+RECIPE = "mix=range:*:blue..lime..red"
+"""All channels, from one end to the other."""
 _PATIENCE = 60.0
 _PAUSE = 0.05
 """Seconds between one question whether previews are exact now and the next."""
@@ -64,9 +64,7 @@ class MixedViewport:
         self.cube: ServedCube | None = None
         self._connections = [Connection(server.address) for _ in range(CONNECTIONS)]
         at = [0, channels // 2, channels - 1]
-        spread = [np.interp(range(channels), at, column) * (3 / channels) for column in zip(*ROWS, strict=True)]
         self._api_mix = "".join(f"&MIX={c + 1}:{r:.3f},{g:.3f},{b:.3f}" for c, (r, g, b) in zip(at, ROWS, strict=True))
-        self._mix = "&".join(f"mix={c}:{r:.5g},{g:.5g},{b:.5g}" for c, (r, g, b) in enumerate(np.transpose(spread)))
 
     @property
     def tiles(self) -> int:
@@ -94,7 +92,7 @@ class MixedViewport:
         """Addresses by the resource API, with a look in its words and with cuts that are not the default."""
         if self.cube is None:
             raise MeasurementError("the cube has not been opened")
-        content = self._mix if channel is None else f"channel={channel}"
+        content = RECIPE if channel is None else f"channel={channel}"
         content += "".join(f"&cuts={c}:{low:.7g},{high:.7g}" for c, (low, high) in (cuts or {}).items())
         columns, rows = self.cube.levels[0]
         return [

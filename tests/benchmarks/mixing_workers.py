@@ -60,19 +60,20 @@ def measure_workers(folder: Path, channels: int, size: int) -> tuple[Column, dic
     cube = sparse_cube(data / "sparse.fits", channels, size)
     with running("ours-cluster", data, folder / "server", worker_options=("--memory-limit", MEMORY)) as server:
         viewport = MixedViewport(server, cube.name, channels, size)
-        viewport.inform()
         workers = {name: psutil.Process(pid) for name, pid in server.workers.items()}
         with Client(scheduler_file=str(server.scheduler_file), set_as_default=False) as client:
             client.get_task_stream()  # the scheduler takes notes from now on
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 asked = runner.run(_mix(viewport))
+            coarse, exact = asked
             peaks = {name: _peak_memory(process.pid) for name, process in workers.items()}
             names = {one: str(known["name"]) for one, known in client.scheduler_info(n_workers=-1)["workers"].items()}
             tasks = _tasks(client.get_task_stream(), names)
     spent = {name: sum(seconds for _, seconds in tasks[name].values()) for name in workers}
     total = sum(spent.values())
     figures = {
-        "many.exact_s": asked,
+        "many.coarse_s": coarse,
+        "many.exact_s": exact,
         "many.peak_mb": max(peaks.values()),
         "many.largest_share": max(spent.values()) / total if total else 1.0,
     }
@@ -86,10 +87,12 @@ def measure_workers(folder: Path, channels: int, size: int) -> tuple[Column, dic
     return figures, {name: dict(tasks[name]) for name in workers}
 
 
-async def _mix(viewport: MixedViewport) -> float:
+async def _mix(viewport: MixedViewport) -> tuple[float, float]:
+    """Seconds until there is a picture of everything, previews or not, and until none is one."""
     try:
-        # By VisiOmatic's API: thousands of weights make too long a path, and its tiles are never previews.
-        return (await viewport.ask(viewport.api("CNT=1.00"))).seconds
+        await viewport.open()
+        first = await viewport.ask(viewport.resource("contrast=1"))
+        return first.seconds, first.seconds + await viewport.until_exact(first.previews)
     finally:
         viewport.close()
 

@@ -16,6 +16,10 @@ FORMAT = 2  # of the JSON file; results of another one are not compared with
 METHOD = Path(__file__).with_name("method.md")  # the page to begin with
 
 
+_HEADING = "### "
+_COMPARED = "Beside the result before"
+
+
 def write_json(result: dict[str, Any], folder: Path) -> Path:
     """Write everything, under a name that sorts by date."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -82,31 +86,57 @@ def _lines(measured: Measured) -> list[str]:
 
 
 def write_markdown(
-    environment: dict[str, Any], sections: Sequence[tuple[Section, Measured]], comparison: Sequence[str], path: Path
+    environment: dict[str, Any],
+    sections: Sequence[tuple[Section, Measured]],
+    comparison: Sequence[str],
+    path: Path,
+    *,
+    is_part: bool = False,
 ) -> None:
-    """Replace what stands between the markers of a page; the page is made when it is missing."""
-    lines = [
+    """Replace what stands between the markers of a page; the page is made when it is missing.
+
+    Parameters
+    ----------
+    environment : dict
+        Where it was measured.
+    sections : sequence of (Section, Measured)
+        What was measured.
+    comparison : sequence of str
+        Beside the result before.
+    path : Path
+        The page.
+    is_part : bool
+        Whether other sections stay as they are; those measured say when that was.
+    """
+    where = (
         f"{environment['date'][:10]}, {environment['processor']}, {environment['cores']} cores, "
         f"{environment['memory_gib']} GiB, Python {environment['versions']['python']}."
-    ]
+    )
+    text = (path if path.exists() else METHOD).read_text()
+    if BEGIN not in text or END not in text:
+        text = text.rstrip() + f"\n\n{BEGIN}\n{END}\n"
+    before, _, rest = text.partition(BEGIN)
+    old, _, after = rest.partition(END)
+    first, *blocks = old.strip("\n").split(f"\n{_HEADING}") if is_part and old.strip() else [where]
+    tables = {block.partition("\n")[0]: block.strip("\n") for block in blocks}
     for section, measured in sections:
         head, *body = table(section, measured)
-        lines += [
+        lines = [
+            section.title,
             "",
-            f"### {section.title}",
-            "",
+            *(("Measured by itself: " + where, "") if is_part else ()),
             "| " + " | ".join(head) + " |",
             "|---" + "|---:" * (len(head) - 1) + "|",
             *("| " + " | ".join(row) + " |" for row in body),
             "",
             *(f"* {line}" for line in _lines(measured)),
         ]
-    if comparison:
-        lines += ["", "### Beside the result before", "", *(f"* {line}" for line in comparison)]
-    text = (path if path.exists() else METHOD).read_text()
-    if BEGIN not in text or END not in text:
-        text = text.rstrip() + f"\n\n{BEGIN}\n{END}\n"
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
+        tables[section.title] = "\n".join(lines).rstrip()
+    # What is compared is the whole of a result with the whole of another.
+    compared = tables.pop(_COMPARED, None)
+    if comparison and not is_part:
+        compared = "\n".join([_COMPARED, "", *(f"* {line}" for line in comparison)])
+    last = [] if compared is None else [compared]
+    found = "\n\n".join([first.strip("\n"), *(_HEADING + block for block in [*tables.values(), *last])])
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{before}{BEGIN}\n" + "\n".join(lines) + f"\n{END}{after}")
+    path.write_text(f"{before}{BEGIN}\n{found}\n{END}{after}")

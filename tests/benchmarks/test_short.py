@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,28 @@ def test_page_keeps_what_stands_around_the_markers(tmp_path: Path) -> None:
     assert "* better: much" in text
     assert "100 ×" not in text
     assert text.count(report.BEGIN) == text.count(report.END) == 1
+
+
+def test_part_of_a_page_is_measured_by_itself(tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    other, found = made_up(3.0)
+    report.write_markdown(environment(), [made_up(1.0), (replace(other, title="Other"), found)], ["worse"], page)
+    whole = page.read_text()
+    report.write_markdown(environment(), [made_up(2.0)], ["better"], page, is_part=True)
+    text = page.read_text()
+    assert [line for line in text.splitlines() if line.startswith("###")] == [
+        "### Made up",
+        "### Other",
+        "### Beside the result before",
+    ]
+    assert "50 ×" in text
+    assert "100 ×" not in text
+    assert text.count("Measured by itself") == 1
+    assert text.partition("### Other")[2] == whole.partition("### Other")[2]
+    report.write_markdown(environment(), [(replace(other, title="New"), found)], [], page, is_part=True)
+    assert (
+        page.read_text().index("### Other") < page.read_text().index("### New") < page.read_text().index("### Beside")
+    )
 
 
 def of_peer(**figures: float) -> Column:

@@ -55,7 +55,10 @@ export function createTile(index: TileIndex, source: TileSource, events: TileEve
       canvas.width = bitmap.width
       canvas.height = bitmap.height
     }
-    canvas.getContext('2d')?.drawImage(bitmap, 0, 0)
+    const context = canvas.getContext('2d')
+    // What was there must not show through where the new picture is transparent.
+    context?.clearRect(0, 0, canvas.width, canvas.height)
+    context?.drawImage(bitmap, 0, 0)
     bitmap.close()
   }
   const ask = async (rendering: Rendering, onRetry: (error: ClientError) => void): Promise<void> => {

@@ -70,7 +70,10 @@ describe('a preview that is asked for again', () => {
       failed: (error) => failures.push(error),
     })
     const canvas = tile.element.querySelector('canvas') as HTMLCanvasElement
-    vi.spyOn(canvas, 'getContext').mockReturnValue({ drawImage: (one: unknown) => drawn.push(one) } as never)
+    vi.spyOn(canvas, 'getContext').mockReturnValue({
+      clearRect: (...all: number[]) => drawn.push(all),
+      drawImage: () => drawn.push('picture'),
+    } as never)
     decode(100)
     const loaded = tile.load(rendering(0))
     open[0]?.answer(picture(true))
@@ -99,11 +102,13 @@ describe('a preview that is asked for again', () => {
     expect(open).toHaveLength(2)
   })
 
-  it('may be a preview again', async () => {
+  it('may be a preview again, and does not show through that where it is transparent', async () => {
     const { open, tile, states } = await shown()
+    drawn.length = 0
     const refreshed = tile.refresh()
     open[1]?.answer(picture(true))
     await refreshed
+    expect(drawn).toEqual([[0, 0, 100, bitmap.height], 'picture'])
     expect([tile.state, states]).toEqual(['preview', []])
   })
 
