@@ -174,3 +174,14 @@ def test_thousands_of_channels_one_by_one(tmp_path: Path) -> None:
         assert np.abs(shown[..., 0] - expected).max() <= 1
         mix = "&".join(f"MIX={channel + 1}:0,0,1" for channel in range(16_000))
         assert other.get(f"/api?FIF=many.fits&{mix}&JTL=0,0").status == 200
+
+
+def test_what_is_shown_by_default_is_each_apis_own(cube: NDArray[np.float32], tmp_path: Path) -> None:
+    """A mix of all channels through one, the first channel through the other, whichever is asked first."""
+    fits.writeto(tmp_path / "light.fits", cube)
+    mixed, single = "/api?FIF=light.fits&JTL=0,0", "/cubes/light.fits/tiles/0/0/0.jpg"
+    for first, second in ((mixed, single), (single, mixed)):
+        with serving(tmp_path, tile_threads=1) as other:
+            found = {path: other.ok(path).body for path in (first, second)}
+            assert found[single] == other.ok(f"{single}?channel=0").body
+            assert found[mixed] != found[single]

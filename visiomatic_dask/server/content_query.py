@@ -161,7 +161,8 @@ async def _content(asked: Asked, opened: OpenedCube, layer: Layer, measurer: Mea
 
 
 def _key(arguments: Arguments, layer: Layer, names: tuple[str, ...]) -> tuple[object, ...]:
-    return (layer.name, *((name, *arguments.texts(name)) for name in names if name in arguments))
+    # The names tell the two APIs apart: without any of the keys, one shows a channel and the other a mix.
+    return (names, layer.name, *((name, *arguments.texts(name)) for name in names if name in arguments))
 
 
 def _nan_policy(arguments: Arguments) -> NaNPolicy:
