@@ -67,6 +67,11 @@ def test_spellings_of_units(text: str, unit: u.UnitBase) -> None:
     assert parse_unit(text) == unit
 
 
+@pytest.mark.parametrize("text", ["1e-10 m", "1E-10m", "1.e-10 m", "10**-10 m"])
+def test_units_with_a_factor(text: str) -> None:
+    assert parse_unit(text) == u.Unit(text)
+
+
 @pytest.mark.parametrize("text", ["", "furlong per", "days since 2000-01-01", "??"])
 def test_what_is_no_unit(text: str) -> None:
     assert parse_unit(text) is None

@@ -69,7 +69,7 @@ def test_zscale_is_astropys() -> None:
     assert sample_cut(sky(), "zscale") == Cut(float(np.float32(low)), float(np.float32(high)))
 
 
-@pytest.mark.parametrize("method", ["", "max", "0", "100.1", "-5", "nan", "inf", "MAD"])
+@pytest.mark.parametrize("method", ["", "max", "0", "100.1", "-5", "nan", "inf", "MAD", "1_0", "5e1", " 50", "५०"])
 def test_unknown_method(method: str) -> None:
     for sample in (sky(), np.empty(0, np.float32)):
         with pytest.raises(

@@ -42,6 +42,26 @@ def test_any_two_values(low: float, high: float, most: int) -> None:
     assert len(set(ticks.labels)) == len(ticks.labels)
 
 
+@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False))
+def test_any_two_cuts_have_a_few_ticks(low: float, high: float) -> None:
+    assume(low != high)
+    for other in (high, np.nextafter(low, np.inf)):
+        if np.isfinite(other):
+            ticks = round_ticks(low, float(other), 6)
+            assert 1 <= len(ticks.values) == len(ticks.labels) <= 6
+            assert all(min(low, other) <= value <= max(low, other) for value in ticks.values)
+
+
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(0.0, 5e-324), (-1e308, 1.7e308), (7.0, 7.000000000000001), (1e15, 1e15 + 1), (-1e300, -1e300 * (1 - 1e-15))],
+)
+def test_values_beyond_round_numbers(low: float, high: float) -> None:
+    ticks = round_ticks(low, high, 6)
+    assert 2 <= len(ticks.values) <= 6
+    assert len(set(ticks.labels)) == len(ticks.labels)
+
+
 @pytest.mark.parametrize(
     ("low", "high", "most", "labels", "factor"),
     [

@@ -193,6 +193,17 @@ def test_it_is_kept_as_long_as_the_picture(ramp: Service) -> None:
     assert ramp.get(f"{LEGEND}.svg?v=other").status == 409
 
 
+@pytest.mark.parametrize("cuts", ["0,5e-324", "-1e308,1.7e308", "7,7.0000000000000009", "1e15,1000000000000001"])
+@pytest.mark.parametrize("orientation", ["vertical", "horizontal"])
+def test_cuts_that_hardly_differ_or_differ_by_more_than_any_number(ramp: Service, cuts: str, orientation: str) -> None:
+    for suffix in ("svg", "png"):
+        drawn = ramp.ok(f"{LEGEND}.{suffix}?cuts={cuts}&orientation={orientation}")
+        assert len(drawn.body) < 50_000
+    root = ET.fromstring(ramp.ok(f"{LEGEND}.svg?cuts={cuts}&orientation={orientation}").body)
+    places = [float(one.attrib["x" if orientation == "horizontal" else "y"]) for one in root.findall(f"{SVG}text")]
+    assert all(0 <= place <= 400 for place in places)
+
+
 @pytest.mark.parametrize("size", ["width=60&height=60", "width=1200&height=60", "width=60&height=1200"])
 @pytest.mark.parametrize("orientation", ["vertical", "horizontal"])
 def test_any_size_can_be_drawn(ramp: Service, size: str, orientation: str) -> None:

@@ -176,6 +176,7 @@ def test_files_are_one_a_cube_and_replaced_whole(tmp_path: Path) -> None:
     files = sorted(tmp_path.rglob("*.json"))
     assert len(files) == 2
     assert {json.loads(file.read_text())["cube"] for file in files} == {"/data/a.fits", "https://example.org/b.fits"}
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o644}
     assert {file.suffix for file in files[0].parent.iterdir() if file.name != ".lock"} == {".json"}
     presets.remove("/data/a.fits", "one")
     assert list(presets.read("/data/a.fits")) == ["Zwei ü"]

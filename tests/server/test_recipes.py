@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -119,13 +121,38 @@ def test_channels_made_one(service: Service, cube: NDArray[np.float32], method: 
         ("mix=max:0-3&channel=1", "channel", "exclude"),
         ("mix=cie&colormap=hot", "colormap", "grey"),
         ("mix=cie&nan=black", "nan", "renormalise"),
+        ("nan=black", "nan", "renormalise"),
+        ("channel=1&nan=renormalise", "nan", "it is for mixes"),
+        ("mix=max:0-3&nan=lo", "nan", "it is for mixes"),
+        ("cuts=5,5", "cuts", "cuts is '5,5'; allowed: lo,hi or c:lo,hi"),
+        ("cuts=7", "cuts", "cuts is '7'; allowed: lo,hi or c:lo,hi"),
+        ("mix=0:1e308,0,0&mix=1:1e308,0,0", "mix", "finite numbers, and so are their sums"),
+        ("mix=0:1e308,0,0&mix=1:-1e308,0,0", "mix", "finite numbers, and so are their sums"),
+        ('mix=[{"channel":1}]', "mix", "an element without a colour"),
         ("preset=nowhere", "preset", "no presets"),
     ],
 )
 def test_what_cannot_be_used(service: Service, query: str, parameter: str, says: str) -> None:
-    response = service.get(f"/cubes/light.fits/tiles/0/0/0.png?{query}")
+    response = service.get(f"/cubes/light.fits/tiles/0/0/0.png?{quote(query, safe='=&:,/')}")
     assert (response.status, response.parameter) == (400, parameter)
     assert says in response.message
+
+
+def test_others_are_answered_while_a_recipe_is_understood(service: Service, tmp_path: Path) -> None:
+    cards: dict[str, Any] = {"CTYPE3": "WAVE", "CUNIT3": "nm", "CRVAL3": 300.0, "CDELT3": 0.03, "CRPIX3": 1.0}
+    fits.writeto(tmp_path / "many.fits", np.zeros((16_000, 1, 2), np.float32), fits.Header(cards))
+    with serving(tmp_path, tile_threads=1) as other, ThreadPoolExecutor(1) as threads:
+        other.ok("/cubes/many.fits/tiles/0/0/0.png?cuts=0,1")
+        query = "&".join(["mix=cie"] * 256)
+        began = time.perf_counter()
+        asked = threads.submit(other.ok, f"/cubes/many.fits/legend.svg?{query}&cuts=0,1")
+        waits = []
+        while not asked.done():
+            before = time.perf_counter()
+            other.ok("/health")
+            waits.append(time.perf_counter() - before)
+        asked.result()
+        assert max(waits) < (time.perf_counter() - began) / 3
 
 
 def test_a_cube_without_wavelengths(service: Service) -> None:
@@ -133,3 +160,28 @@ def test_a_cube_without_wavelengths(service: Service) -> None:
     assert (response.status, response.parameter) == (400, "mix")
     assert "no wavelengths" in response.message
     service.ok("/cubes/plain.fits/tiles/0/0/0.png?mix=range:0-23:red")
+
+
+def test_thousands_of_channels_one_by_one(tmp_path: Path) -> None:
+    cube = np.random.default_rng(3).random((16_000, 2, 3)).astype(np.float32)
+    fits.writeto(tmp_path / "many.fits", cube)
+    weights = np.linspace(0, 2, 16_000).round(3) / 16_000
+    value = np.tensordot(weights, cube.astype(np.float64), 1)
+    expected = np.rint(255 * value ** (1 / 2.2))[::-1]
+    with serving(tmp_path, tile_threads=1) as other:
+        mix = "&".join(f"mix={channel}:{weight:.6g},0,1" for channel, weight in enumerate(weights))
+        shown = reference.decoded(other.ok(f"/cubes/many.fits/tiles/0/0/0.png?{mix}&cuts=0,1&bad=lo").body)
+        assert np.abs(shown[..., 0] - expected).max() <= 1
+        mix = "&".join(f"MIX={channel + 1}:0,0,1" for channel in range(16_000))
+        assert other.get(f"/api?FIF=many.fits&{mix}&JTL=0,0").status == 200
+
+
+def test_what_is_shown_by_default_is_each_apis_own(cube: NDArray[np.float32], tmp_path: Path) -> None:
+    """A mix of all channels through one, the first channel through the other, whichever is asked first."""
+    fits.writeto(tmp_path / "light.fits", cube)
+    mixed, single = "/api?FIF=light.fits&JTL=0,0", "/cubes/light.fits/tiles/0/0/0.jpg"
+    for first, second in ((mixed, single), (single, mixed)):
+        with serving(tmp_path, tile_threads=1) as other:
+            found = {path: other.ok(path).body for path in (first, second)}
+            assert found[single] == other.ok(f"{single}?channel=0").body
+            assert found[mixed] != found[single]

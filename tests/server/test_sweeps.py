@@ -81,10 +81,8 @@ def test_mp4_has_every_channel_in_turn(service: Service) -> None:
     assert len(frames) == 3
     for channel, frame in zip((2, 1, 0), frames, strict=True):
         assert frame.shape == (212, 302, 3)
-        query = f"channel={channel}&cuts=-12,20&gamma=1&box=301,201,601,411"
-        expected = np.asarray(
-            Image.open(io.BytesIO(service.ok(f"/cubes/sky.fits/region.png?{query}").body)).convert("L")
-        )
+        query = f"channel={channel}&cuts=-12,20&gamma=1&bad=lo&box=301,201,601,411"
+        expected = np.asarray(Image.open(io.BytesIO(service.ok(f"/cubes/sky.fits/region.png?{query}").body)))
         assert np.abs(frame[:211, :301, 1].astype(int) - expected).mean() < 4
 
 
@@ -124,6 +122,8 @@ def test_a_cancelled_sweep_makes_no_more_frames(tmp_path: Path, monkeypatch: pyt
         ({"rate": 1000}, 400, "rate"),
         ({"format": "gif"}, 400, "format"),
         ({"style": {"channel": 1}}, 400, "channel"),
+        ({"style": {"hue": True}}, 400, "hue"),
+        ({"style": {"nan": "lo"}}, 400, "nan"),
         ({"style": {"cuts": "1:0,1"}}, 400, "cuts"),
         ({"style": []}, 400, "style"),
         ({"level": [1]}, 400, "level"),

@@ -95,6 +95,7 @@ _SPELLINGS = {
 }
 
 _NAME = re.compile(r"[^\W\d]+")
+_EXPONENT = re.compile(r"(?<=[\d.])[eE](?=[+-]?\d)")
 _FUNCTIONS = ("sqrt", "mag", "dB", "dex", "log", "ln", "exp")
 
 _AIR_FROM = 2e-7
@@ -213,7 +214,9 @@ def parse_unit(text: str) -> u.UnitBase | None:
 def _may_be_unit(text: str) -> bool:
     """Whether all names in a text are those of units: for one that is none, astropy takes 0.1 s to suggest others."""
     known = u.get_current_unit_registry().registry
-    return all(name in known or (name in _FUNCTIONS and f"{name}(" in text) for name in _NAME.findall(text))
+    return all(
+        name in known or (name in _FUNCTIONS and f"{name}(" in text) for name in _NAME.findall(_EXPONENT.sub("", text))
+    )
 
 
 def rest_frequency(header: Mapping[str, Any]) -> float | None:

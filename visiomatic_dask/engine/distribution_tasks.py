@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visiomatic_dask.cube import Reader
-from visiomatic_dask.pyramid import sample_layer, sample_plane, sampled_channels
-from visiomatic_dask.rendering import CollapseMethod, Cut, Histogram, equalisation, sample_cut
+from visiomatic_dask.pyramid import sample_layer, sample_plane
+from visiomatic_dask.rendering import Cut, Histogram, equalisation, sample_cut
 
 LARGEST_SAMPLE = 2**18
 """Pixels of a channel's sample: beyond this the median no longer moves by what anyone can see, but the time to sort
@@ -53,31 +52,6 @@ def sampled_histogram(reader: Reader, limits: SampleLimits, channel: int | None)
 def sampled_equalisation(reader: Reader, limits: SampleLimits, channel: int, cut: Cut) -> tuple[float, ...]:
     """Find the knots of the equalising stretch of a channel."""
     return equalisation(_sample(reader, limits, channel), cut)
-
-
-def collapsed_equalisation(
-    reader: Reader, limits: SampleLimits, first: int, last: int, method: CollapseMethod, cut: Cut
-) -> tuple[float, ...]:
-    """Find the knots of the equalising stretch of a range of channels made one.
-
-    Only some of them, evenly spread, are sampled, at the same pixels; a sum is scaled up to all of them.
-    """
-    chosen = [first + one for one in sampled_channels(last - first, limits.most_channels)]
-    share = _plane_limit(reader, limits.nbytes // len(chosen))
-    samples = np.stack([sample_plane(reader, channel, share).ravel() for channel in chosen]).astype(np.float64)
-    samples[~np.isfinite(samples)] = np.nan
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a pixel without a value in any channel has none
-        if method == "max":
-            made = np.nanmax(samples, axis=0)
-        elif method == "min":
-            made = np.nanmin(samples, axis=0)
-        elif method == "mean":
-            made = np.nanmean(samples, axis=0)
-        else:
-            made = np.nansum(samples, axis=0) * ((last - first) / len(chosen))
-            made[np.isnan(samples).all(axis=0)] = np.nan
-    return equalisation(made, cut)
 
 
 def _sample(reader: Reader, limits: SampleLimits, channel: int | None) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from visiomatic_dask.config import Settings
 from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine import distribution_tasks as tasks
+from visiomatic_dask.engine import spectra_tasks
 from visiomatic_dask.engine.task_runner import TaskRunner
 from visiomatic_dask.errors import InvalidRequest, StoreError
 from visiomatic_dask.rendering import (
@@ -109,14 +110,17 @@ class Distributions:
         ------
         InvalidRequest
             Of a mix, whose three colours have no levels in common.
+        TooLarge
+            Of a range, if a chunk of each of its channels is more than ``visiomatic.read-limit``.
         """
         if isinstance(content, Mix):
             raise InvalidRequest(
                 "the stretch histogram is for one channel or a collapsed range, not for a mix", "stretch"
             )
         if isinstance(content, Collapse):
-            shown: tuple[Any, ...] = (content.first, content.last, content.method)
-            return await self._sampled(tasks.collapsed_equalisation, "equalisation", layer, *shown, content.cut)
+            shown: tuple[Any, ...] = (content.first, content.last, content.method, content.cut)
+            limits = self._settings.sample_limit, self._settings.read_limit
+            return await self._found("equalisation", spectra_tasks.collapsed_equalisation, layer, *shown, *limits)
         return await self._sampled(tasks.sampled_equalisation, "equalisation", layer, content.channel, content.cut)
 
     async def _exact(self, layer: Layer, channel: int | None) -> Histogram | None:
@@ -138,9 +142,13 @@ class Distributions:
         """Run a task that samples a layer, unless what it finds is known."""
         settings = self._settings
         limits = tasks.SampleLimits(layer.channels, settings.sample_limit, settings.sample_channels)
-        text = f"{layer.reader.token}|{(function.__name__, limits, *args)!r}"
+        return await self._found(prefix, function, layer, limits, *args)
+
+    async def _found(self, prefix: str, function: Callable[..., Any], layer: Layer, *args: Any) -> Any:
+        """Run a task on a layer, unless what it finds is known."""
+        text = f"{layer.reader.token}|{(function.__name__, *args)!r}"
         key = f"{prefix}-{blake2b(text.encode(), digest_size=16).hexdigest()}"
-        return await self._once(key, self._runner.run(function, layer.reader, limits, *args, key=key))
+        return await self._once(key, self._runner.run(function, layer.reader, *args, key=key))
 
     async def _once(self, key: str, work: Coroutine[Any, Any, Any] | Awaitable[Any]) -> Any:
         """Have something found out once, for all who ask at that time or later; not again if it fails."""

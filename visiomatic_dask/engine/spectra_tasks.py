@@ -1,4 +1,4 @@
-"""Tasks on samples of spectra: principal components, and cuts of channels made one."""
+"""Tasks on samples of spectra: principal components, and cuts and equalising stretches of channels made one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from visiomatic_dask.cube import Reader
 from visiomatic_dask.pyramid import sample_spectra
-from visiomatic_dask.rendering import CollapseMethod, Cut, sample_cut
+from visiomatic_dask.rendering import CollapseMethod, Cut, equalisation, sample_cut
 from visiomatic_dask.rendering.recipes import PrincipalComponents
 
 _MOST_VALUES = 2**22
@@ -29,6 +29,14 @@ def collapsed_cut(
     """Find default cuts of a range of channels made one, from a bounded sample."""
     sample = sample_spectra(reader, range(first, last), _bounded(reader, sample_limit), read_limit)
     return sample_cut(_collapsed(sample, method), "mad")
+
+
+def collapsed_equalisation(
+    reader: Reader, first: int, last: int, method: CollapseMethod, cut: Cut, sample_limit: int, read_limit: int
+) -> tuple[float, ...]:
+    """Find the knots of the equalising stretch of a range of channels made one, from the sample of `collapsed_cut`."""
+    sample = sample_spectra(reader, range(first, last), _bounded(reader, sample_limit), read_limit)
+    return equalisation(_collapsed(sample, method), cut)
 
 
 def _bounded(reader: Reader, sample_limit: int) -> int:

@@ -10,7 +10,15 @@ from visiomatic_dask.errors import InvalidRequest
 from visiomatic_dask.rendering.look import TRANSPARENT
 
 _HEX = re.compile("#[0-9a-f]{6}|#[0-9a-f]{3}")
-_NAME = re.compile("[a-z]{1,20}")
+
+
+def swatch(text: str) -> tuple[int, int, int] | None:
+    """Red, green and blue, 0 to 255, of ``#rrggbb``, ``#rgb`` or a name of CSS, in any case; None of anything else."""
+    lower = text.lower()
+    if _HEX.fullmatch(lower) is None and lower not in ImageColor.colormap:
+        return None
+    red, green, blue = ImageColor.getrgb(lower)[:3]
+    return red, green, blue
 
 
 def canonical_colour(parameter: str, text: str) -> str:
@@ -33,10 +41,10 @@ def canonical_colour(parameter: str, text: str) -> str:
     InvalidRequest
         If it is none of these.
     """
-    lower = text.lower()
-    if lower == TRANSPARENT:
-        return lower
-    if _HEX.fullmatch(lower) or (_NAME.fullmatch(lower) and lower in ImageColor.colormap):
-        red, green, blue = ImageColor.getrgb(lower)[:3]
-        return f"#{red:02x}{green:02x}{blue:02x}"
-    raise InvalidRequest.value(parameter, text[:40], f"#rrggbb, #rgb, a name of CSS, or {TRANSPARENT}")
+    if text.lower() == TRANSPARENT:
+        return TRANSPARENT
+    shares = swatch(text)
+    if shares is None:
+        raise InvalidRequest.value(parameter, text[:40], f"#rrggbb, #rgb, a name of CSS, or {TRANSPARENT}")
+    red, green, blue = shares
+    return f"#{red:02x}{green:02x}{blue:02x}"

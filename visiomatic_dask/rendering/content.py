@@ -157,8 +157,10 @@ class Mix:
         set_(self, "nan", nan)
         if not self.channels or self.channels[0] < 0 or (np.diff(self.channels) <= 0).any():
             raise InvalidRequest("a mix takes one channel or more, each once, in ascending order", "mix")
-        if not np.isfinite(self.weights).all():
-            raise InvalidRequest("the weights of a mix are finite numbers", "mix")
+        with np.errstate(over="ignore"):
+            sums = np.abs(self.weights).sum(axis=0)
+        if not np.isfinite(sums).all():
+            raise InvalidRequest("the weights of a mix are finite numbers, and so are their sums", "mix")
         if not np.isfinite(self.cuts).all() or (self.cuts[:, 0] == self.cuts[:, 1]).any():
             raise InvalidRequest("the cuts of a mix are two finite numbers that differ, for each channel", "cuts")
         if nan not in NAN_POLICIES:

@@ -22,7 +22,9 @@ ABOVE_BACKGROUND = 400.0
 """Median absolute deviations between the background and white, as in VisiOmatic: wide, for gamma to compress."""
 NARROWEST = 0.99
 """Share of the values that the cuts ``histogram`` hold."""
-_PERCENTILES = re.compile(r"(\d{1,3}(?:\.\d{0,9})?)-(\d{1,3}(?:\.\d{0,9})?)")
+_PERCENT = r"(\d{1,3}(?:\.\d{0,9})?)"
+_SHARE = re.compile(_PERCENT, re.ASCII)
+_PERCENTILES = re.compile(f"{_PERCENT}-{_PERCENT}", re.ASCII)
 _STAND_INS = {"mad": 2**14, "zscale": 1000}
 """Values that stand for those of a histogram; zscale takes no more than a thousand, and not evenly, of what it gets."""
 _CLIP = 3.0
@@ -198,11 +200,12 @@ def method_shares(method: str) -> tuple[float, float]:
     """
     if method in ("mad", "minmax", "zscale", "histogram"):
         return 0.0, 1.0
-    ends = _PERCENTILES.fullmatch(method)
-    try:
-        low, high = (float(ends[1]), float(ends[2])) if ends else (50 - float(method) / 2, 50 + float(method) / 2)
-    except ValueError:
-        low, high = 0.0, 0.0
+    share, ends = _SHARE.fullmatch(method), _PERCENTILES.fullmatch(method)
+    low = high = 0.0
+    if share is not None:
+        low, high = 50 - float(share[1]) / 2, 50 + float(share[1]) / 2
+    elif ends is not None:
+        low, high = float(ends[1]), float(ends[2])
     if not 0 <= low < high <= 100:
         raise InvalidRequest.value(
             "method",

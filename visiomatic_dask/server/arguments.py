@@ -44,7 +44,9 @@ class Arguments:
         """Raise `InvalidRequest` if there is a name that means nothing here: a misspelt key must not be ignored."""
         for name in self._values:
             if name not in allowed:
-                raise InvalidRequest(f"{name} is not a key of this request; allowed: {', '.join(allowed)}", name)
+                raise InvalidRequest(
+                    f"{name} is not a key of this request; allowed: {', '.join(allowed) or 'no keys'}", name
+                )
 
     def number(self, name: str, default: float, low: float, high: float) -> float:
         """Read a number within a range, both ends included."""

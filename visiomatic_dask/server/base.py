@@ -146,7 +146,9 @@ class BaseHandler(RequestHandler):
         """Send an error as JSON."""
         error = kwargs.get("exc_info", (None, None, None))[1]
         self.services.noticed(error)
-        message = str(error) if isinstance(error, HTTPError) and error.log_message else None
+        message = None
+        if isinstance(error, HTTPError) and error.log_message:
+            message = error.log_message % error.args if error.args else error.log_message
         status, headers, body = error_response(error, status_code, message)
         self.set_status(status)
         # Tornado has cleared what `prepare` had set

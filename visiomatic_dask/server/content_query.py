@@ -5,6 +5,7 @@ A query is understood first, which reads nothing, and then given the cuts it lea
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -30,6 +31,7 @@ from visiomatic_dask.server.catalog import OpenedCube
 
 CONTENT_KEYS = ("channel", "cuts", "mix", "nan")
 _API_KEYS = ("CHAN", "MINMAX", "MIX")
+_CUTS = "lo,hi or c:lo,hi: the cuts of all channels, or of channel c"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +60,9 @@ async def resource_content(arguments: Arguments, opened: OpenedCube, layer: Laye
     """Find what the keys of the resource API show (channels from 0)."""
 
     async def find() -> Content:
-        return await _content(ask_resource(arguments, layer), opened, layer, measurer)
+        # In a thread: hundreds of elements take seconds on an axis of 16,000 channels.
+        asked = await asyncio.to_thread(ask_resource, arguments, layer) if "mix" in arguments else None
+        return await _content(asked or ask_resource(arguments, layer), opened, layer, measurer)
 
     found: Content = await opened.contents.get(_key(arguments, layer, CONTENT_KEYS), layer.channels, find)
     return found
@@ -80,19 +84,20 @@ def ask_resource(arguments: Arguments, layer: Layer) -> Asked:
     if "mix" in arguments and "channel" in arguments:
         raise InvalidRequest("channel and mix exclude each other: channel shows one, mix several", "channel")
     channel = arguments.integer("channel", 0, 0, last)
-    general, own = None, []
+    cut, own = None, []
     for text in arguments.texts("cuts"):
         if ":" in text:
             own.append(text)
         else:
-            general = text
-    meaning = "lo,hi or c:lo,hi: the cuts of a channel"
-    cuts = _cuts(Arguments({"cuts": own}), "cuts", 0, last, meaning)
-    cut = None if general is None else _cuts(Arguments({"cuts": [f"0:{general}"]}), "cuts", 0, last, meaning)[0]
-    if "mix" not in arguments:
-        return Asked(channel, cut, cuts)
+            cut = _general_cut(text)
+    cuts = _cuts(Arguments({"cuts": own}), "cuts", 0, last, _CUTS)
     nan = _nan_policy(arguments)
+    if "mix" not in arguments:
+        _check_nan(arguments)
+        return Asked(channel, cut, cuts)
     shown = resolve(parse_recipe(arguments.texts("mix")), ChannelCoordinates.of(layer))
+    if isinstance(shown, Collapsed):
+        _check_nan(arguments)
     if isinstance(shown, Components) and (cut is not None or cuts):
         raise InvalidRequest("cuts and a mix of pca exclude each other: scores have cuts of their own", "cuts")
     if isinstance(shown, Collapsed) and cuts:
@@ -156,7 +161,7 @@ async def _content(asked: Asked, opened: OpenedCube, layer: Layer, measurer: Mea
 
 
 def _key(arguments: Arguments, layer: Layer, names: tuple[str, ...]) -> tuple[object, ...]:
-    # Without any of them a query means one thing in one API, and another in the other.
+    # The names tell the two APIs apart: without any of the keys, one shows a channel and the other a mix.
     return (names, layer.name, *((name, *arguments.texts(name)) for name in names if name in arguments))
 
 
@@ -166,6 +171,21 @@ def _nan_policy(arguments: Arguments) -> NaNPolicy:
         if given == policy:
             return policy
     raise InvalidRequest.value("nan", given, ", ".join(NAN_POLICIES))
+
+
+def _check_nan(arguments: Arguments) -> None:
+    """Refuse `nan` for what is not a mix."""
+    if "nan" in arguments:
+        raise InvalidRequest.value("nan", arguments.text("nan"), "nothing for a single plane: it is for mixes")
+
+
+def _general_cut(text: str) -> tuple[float, float]:
+    """Read ``lo,hi``."""
+    try:
+        ((low, high),) = _cuts(Arguments({"cuts": [f"0:{text}"]}), "cuts", 0, 0, _CUTS).values()
+    except InvalidRequest as error:  # which shows a channel that nobody has written
+        raise InvalidRequest.value("cuts", text, f"{_CUTS}, two finite numbers that differ") from error
+    return low, high
 
 
 def _cuts(arguments: Arguments, name: str, first: int, last: int, meaning: str) -> dict[int, tuple[float, float]]:

@@ -51,7 +51,9 @@ class LegendHandler(LayerHandler):
         fingerprinted = self.check_version(opened.cube.fingerprint)
         services = self.services
         style = await self.style(arguments, opened, layer)
-        parts = (opened.cube.fingerprint, layer.name, style.text, frame, suffix, "bad" in arguments, services.version)
+        # A preset may have the key, too, and the format's own is that nothing is drawn.
+        show_bad = "bad" in arguments or style.look.bad != _TRANSPARENT
+        parts = (opened.cube.fingerprint, layer.name, style.text, frame, suffix, show_bad, services.version)
         token = blake2b(repr(parts).encode(), digest_size=16).hexdigest()
         self._set_headers(cache_headers(token, Delivery(fingerprinted=fingerprinted)))
         if not_modified(token, self.request.headers.get("If-None-Match")):
@@ -59,7 +61,7 @@ class LegendHandler(LayerHandler):
             self.finish()
             return
         media_type, _ = _WRITERS[suffix]
-        data = await asyncio.to_thread(_drawn, style, layer, frame, suffix, show_bad="bad" in arguments)
+        data = await asyncio.to_thread(_drawn, style, layer, frame, suffix, show_bad=show_bad)
         self.set_header("Content-Type", media_type)
         self.set_header("X-Content-Type-Options", "nosniff")
         # Labels come from files: whatever they hold, no browser shall run it.

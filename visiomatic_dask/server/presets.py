@@ -26,6 +26,8 @@ _LARGEST = 4 * 2**20
 _TRUSTED = 1.0
 """Seconds for which a file is not looked at again."""
 _MOST_STAMPS = 1024
+_FOR_ALL = 0o644
+"""Who may read a file of presets: nothing secret is in it."""
 
 
 class PresetFolder:
@@ -150,6 +152,7 @@ class PresetFolder:
                 try:
                     file.write(text)
                     file.flush()
+                    os.fchmod(file.fileno(), _FOR_ALL)  # the server may be somebody else
                     os.fsync(file.fileno())
                     os.replace(file.name, path)  # noqa: PTH105 - the name is a text
                 except BaseException:

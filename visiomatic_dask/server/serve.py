@@ -17,6 +17,7 @@ from typing import Any
 
 import uvloop
 from tornado.httpserver import HTTPServer
+from tornado.httputil import ParseBodyConfig, ParseUrlEncodedConfig, set_parse_body_config
 from tornado.netutil import bind_sockets
 
 from visiomatic_dask.config import Settings
@@ -38,7 +39,10 @@ from visiomatic_dask.server.stores import with_store
 from visiomatic_dask.server.tile_lane import TileLane
 from visiomatic_dask.server.tile_paths import StyleCache
 
-_LARGEST_HEADER = 64 * 1024
+_LARGEST_HEADER = 512 * 1024
+"""Bytes: of a mix of 16,000 channels that is written channel by channel."""
+_MOST_KEYS = 2**15
+"""Of a query, for the same reason; Tornado's own limit is 1,000, beyond which it sends an empty 400."""
 _COLLECT_AFTER = 20_000
 _BATCHES = 2
 """Batches of positions that are converted at a time."""
@@ -168,6 +172,7 @@ async def running_server(options: ServeOptions, settings: Settings) -> AsyncIter
         services = await stack.enter_async_context(open_services(options, settings, roots))
         if options.prebuild:
             await stack.enter_async_context(prebuilding(services, list(roots.single)))
+        set_parse_body_config(ParseBodyConfig(urlencoded=ParseUrlEncodedConfig(max_arguments=_MOST_KEYS)))
         server = HTTPServer(TileLane(make_application(services), services), max_header_size=_LARGEST_HEADER)
         sockets = sockets or bound_sockets(options)
         server.add_sockets(sockets)

@@ -101,7 +101,7 @@ class SweepsHandler(LayerHandler):
         given = asked.get("style", {})
         if not isinstance(given, dict):
             raise InvalidRequest.value("style", given, "an object of rendering keys")
-        allowed = tuple(key for key in STYLE_KEYS if key not in ("channel", "mix"))
+        allowed = tuple(key for key in STYLE_KEYS if key not in ("channel", "mix", "nan", "saturation", "hue"))
         values = {str(key): [_text(str(key), value)] for key, value in given.items()}
         Arguments(values).check_names(allowed)
         if ":" in (values.get("cuts") or [""])[0]:

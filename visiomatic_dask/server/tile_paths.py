@@ -22,6 +22,8 @@ _KEY = r"&[^&=%]+(?:=[^&]*)?"
 _API = re.compile(rf"/api\?(FIF=([^&]+)(?:{_KEY})*?)&JTL=(\d{{1,9}},\d{{1,9}})((?:{_KEY})*)")
 _RESOURCE = re.compile(r"/cubes/(.+)/tiles/(\d{1,9})/(\d{1,9})/(\d{1,9})\.(jpg|jpeg|png|webp)(\?.*)?")
 _MOST_STYLES = 1024
+_MOST_ROOM = 2**20
+"""Of all styles, in units of some 100 bytes: what a channel takes in a mix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class StyleCache:
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, KnownStyle] = OrderedDict()
+        self._room = 0
 
     def __len__(self) -> int:
         return len(self._known)
@@ -99,13 +102,24 @@ class StyleCache:
     def forget(self, cube: Cube) -> None:
         """Let go of what is known of paths to a version of a cube that is no more."""
         for rest in [rest for rest, known in self._known.items() if known.cube is cube]:
-            del self._known[rest]
+            self._drop(rest)
 
     def put(self, uri: str, known: KnownStyle) -> None:
         """Remember what the rest of a path means, if it is one that `TilePath` can split."""
         path = TilePath.parse(uri)
         if path is None:
             return
+        self._drop(path.rest)
         self._known[path.rest] = known
-        if len(self._known) > _MOST_STYLES:
-            self._known.popitem(last=False)
+        self._room += _room(path.rest, known)
+        while len(self._known) > 1 and (len(self._known) > _MOST_STYLES or self._room > _MOST_ROOM):
+            self._drop(next(iter(self._known)))
+
+    def _drop(self, rest: str) -> None:
+        known = self._known.pop(rest, None)
+        if known is not None:
+            self._room -= _room(rest, known)
+
+
+def _room(rest: str, known: KnownStyle) -> int:
+    return len(known.style.content.channels) + len(rest) // 100

@@ -12,6 +12,8 @@ export interface Rendering {
   readonly mix?: readonly MixKey[]
   /** Elements of a recipe, in place of `mix`. */
   readonly recipe?: readonly string[]
+  /** Its cuts, `lo,hi` or `c:lo,hi`. */
+  readonly recipeCuts?: readonly string[]
   readonly nan?: 'renormalise'
   readonly stretch?: string
   readonly saturation?: number
@@ -52,6 +54,7 @@ export function renderingQuery(style: Rendering): string {
     ['cuts', style.mix ? undefined : style.cuts?.join(',')],
     ...mix.filter((key) => key.cuts).map((key) => ['cuts', `${key.channel}:${key.cuts?.join(',')}`] as const),
     ...mix.map((key) => ['mix', `${key.channel}:${key.weights.join(',')}`] as const),
+    ...(style.recipeCuts ?? []).map((cuts) => ['cuts', cuts] as const),
     ...(style.recipe ?? []).map((element) => ['mix', element] as const),
     ['nan', style.nan],
     ['brightness', style.brightness],

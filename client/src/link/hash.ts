@@ -3,6 +3,7 @@
 import type { Cube, Cuts } from '../api/wire'
 import type { Placement, Size } from '../core/geometry'
 import { areCuts, monoCuts } from '../style/cuts'
+import { elementsOf } from '../style/recipes'
 import { parseStretch } from '../style/stretch'
 import { defaultStyle, fitStyle, METHODS, type Method, type MixEntry, type Style } from '../style/style'
 
@@ -52,6 +53,7 @@ export function formatHash(cube: Cube, style: Style, position: Placement): strin
     style.method !== 'mad' && monoCuts(style, cube) !== null,
   )
   add('recipe', style.recipe, style.recipe !== plain.recipe)
+  add('recipe-cuts', style.recipeCuts.join(';'), style.recipeCuts.length > 0)
   add('nan', 'renormalise', style.renormalise)
   add('mix', mixText(style.mix), !sameMix(style.mix, plain.mix))
   for (const key of ['brightness', 'contrast', 'gamma', 'saturation', 'quality'] as const)
@@ -131,6 +133,7 @@ export function styleOfLink(keys: URLSearchParams, cube: Cube): Style {
     own: cuts && !shared ? { [channel]: cuts } : {},
     mix: mixOf(keys.get('mix')) ?? plain.mix,
     recipe: keys.get('recipe')?.slice(0, LONGEST_RECIPE) ?? plain.recipe,
+    recipeCuts: elementsOf(keys.get('recipe-cuts')?.slice(0, LONGEST_RECIPE) ?? ''),
     renormalise: keys.get('nan') === 'renormalise',
     stretch: parseStretch(keys.get('stretch') ?? '') ? (keys.get('stretch') ?? '') : plain.stretch,
     hue: flag(keys, 'hue', false),

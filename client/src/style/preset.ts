@@ -19,6 +19,7 @@ export function styleOfPreset({ keys }: Preset, cube: Cube, now: Style): Style {
     ...plain,
     mode: keys.mix ? 'color' : 'mono',
     recipe: (keys.mix ?? []).join(';'),
+    recipeCuts: keys.mix ? (keys.cuts ?? []) : [],
     renormalise: last('nan') === 'renormalise',
     channel: number('channel', plain.channel),
     brightness: number('brightness', plain.brightness),

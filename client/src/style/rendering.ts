@@ -27,9 +27,8 @@ export function renderingOf(style: Style, cube: Cube): Rendering | null {
     ...(style.renormalise ? { nan: 'renormalise' as const } : {}),
   }
   if (style.mode === 'color' && style.recipe) {
-    const recipe = elementsOf(style.recipe)
-    if (isCollapse(style.recipe)) return { ...common, recipe, colormap: style.colormap }
-    return { ...common, ...colour, recipe }
+    const made = { ...common, recipe: elementsOf(style.recipe), recipeCuts: style.recipeCuts }
+    return isCollapse(style.recipe) ? { ...made, colormap: style.colormap } : { ...made, ...colour }
   }
   if (style.mode === 'color' && style.mix.length > 0) {
     const mix = style.mix.map((entry) => ({

@@ -3,7 +3,7 @@
 export interface StretchKind {
   readonly name: string
   readonly label: string
-  /** The number that it takes: what it is called, where it starts, and how far it goes. */
+  /** The number that it takes: what it is called, where it starts, and how far it goes on the server. */
   readonly number?: {
     readonly label: string
     readonly usual: number
@@ -19,9 +19,9 @@ export const STRETCHES: readonly StretchKind[] = [
   { name: LINEAR, label: 'Linear' },
   { name: 'sqrt', label: 'Square root' },
   { name: 'square', label: 'Square' },
-  { name: 'log', label: 'Logarithm', number: { label: 'Strength', usual: 1000, range: [1, 1e5] } },
-  { name: 'asinh', label: 'Asinh', number: { label: 'Strength', usual: 10, range: [1, 1e4] } },
-  { name: 'power', label: 'Power', number: { label: 'Exponent', usual: 2, range: [0.2, 10] } },
+  { name: 'log', label: 'Logarithm', number: { label: 'Strength', usual: 1000, range: [0.01, 1e9] } },
+  { name: 'asinh', label: 'Asinh', number: { label: 'Strength', usual: 10, range: [0.01, 1e9] } },
+  { name: 'power', label: 'Power', number: { label: 'Exponent', usual: 2, range: [0.4, 10] } },
   { name: 'histogram', label: 'Histogram equalisation', mono: true },
 ]
 

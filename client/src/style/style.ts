@@ -8,7 +8,7 @@ import { LINEAR } from './stretch'
 export type Mode = 'mono' | 'color'
 
 /** How cuts are found; `manual` when somebody typed them. The others are methods of the server's `/cuts`. */
-export const METHODS = ['mad', 'minmax', '99.5', '99', '95', 'zscale'] as const
+export const METHODS = ['mad', 'minmax', '99.5', '99', '95', 'zscale', 'histogram'] as const
 export type Method = (typeof METHODS)[number] | 'manual'
 
 export const METHOD_NAMES: Readonly<Record<Method, string>> = {
@@ -18,6 +18,7 @@ export const METHOD_NAMES: Readonly<Record<Method, string>> = {
   '99': '99 %',
   '95': '95 %',
   zscale: 'zscale',
+  histogram: 'Narrowest 99 %',
   manual: 'Manual',
 }
 
@@ -51,6 +52,8 @@ export interface Style extends Adjustment {
   readonly mix: readonly MixEntry[]
   /** A recipe in place of `mix`; empty without one. */
   readonly recipe: string
+  /** Cuts of a recipe as an address has them, `lo,hi` or `c:lo,hi`; what has none takes those of its channels. */
+  readonly recipeCuts: readonly string[]
   /** Where channels have no value, the others count for more. */
   readonly renormalise: boolean
   /** As the server writes it: `linear`, `log:1000`, … */
@@ -78,6 +81,7 @@ export function defaultStyle(cube: Cube): Style {
     own: {},
     mix: automaticMix(cube),
     recipe: NO_RECIPE,
+    recipeCuts: [],
     renormalise: false,
     stretch: LINEAR,
     hue: false,

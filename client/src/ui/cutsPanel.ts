@@ -55,7 +55,7 @@ export function cutsPanel(session: Session, cutting: Cutting): Part {
   const render = (): void => {
     const { style } = store.get()
     const mono = style.mode === 'mono'
-    // A recipe takes the default cuts of its channels.
+    // A recipe takes the default cuts of its channels, or those of the preset that it is from.
     element.hidden = !mono && style.recipe !== NO_RECIPE
     const cuts = monoCuts(style, cube)
     fields.hidden = !mono

@@ -38,7 +38,7 @@ export function mixPanel(session: Session): Part {
   const reset = iconButton(
     'reset',
     'Automatic channels and colours',
-    () => session.change({ mix: automaticMix(cube), recipe: NO_RECIPE }),
+    () => session.change({ mix: automaticMix(cube), recipe: NO_RECIPE, recipeCuts: [] }),
     'mix-reset',
   )
   const element = section('Composite', [reset], recipeField(session).element, list, add)

@@ -29,7 +29,7 @@ export function recipeField(session: Session): Part {
     spellcheck: 'false',
     'aria-label': 'Recipe',
     placeholder: 'range:656-660nm:red; range:500-502nm:blue',
-    onchange: () => session.change({ recipe: own.value.trim() }),
+    onchange: () => session.change({ recipe: own.value.trim(), recipeCuts: [] }),
     onkeydown: (event) => {
       if ((event as KeyboardEvent).key === 'Enter') own.blur()
     },
@@ -43,7 +43,7 @@ export function recipeField(session: Session): Part {
       const preset = presets[Number(value.slice(PRESET.length))]
       const { style, cube } = store.get()
       if (preset) session.change(styleOfPreset(preset, cube, style))
-    } else if (!typing) session.change({ recipe: value })
+    } else if (!typing) session.change({ recipe: value, recipeCuts: [] })
     render()
     if (typing) own.focus()
   }

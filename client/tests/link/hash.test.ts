@@ -42,6 +42,8 @@ describe('hash', () => {
       { mode: 'color', mix: [] },
       { mode: 'color', recipe: 'range:656-660nm:red; pca', renormalise: true, saturation: 1.5, hue: true },
       { stretch: 'log:500', gamma: 1 },
+      { method: 'histogram', pinned: [0, 5] },
+      { mode: 'color', recipe: 'cie', recipeCuts: ['0,40', '3:-1,5'] },
     ]
     for (const change of styles) expect(roundTrip({ ...plain, ...change })).toEqual({ ...plain, ...change })
   })

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { renderingQuery } from '../../src/api/urls'
 import { parsePresets } from '../../src/api/wire'
+import { formatHash, parseHash, styleOfLink } from '../../src/link/hash'
 import { isShownBy } from '../../src/map/region'
 import { styleOfPreset } from '../../src/style/preset'
 import { elementsOf, isCollapse } from '../../src/style/recipes'
@@ -65,6 +66,18 @@ describe('presets', () => {
       quality: 50,
       lossless: true,
     })
+  })
+
+  it('of a composite bring their cuts, and links keep them', () => {
+    const keys = { mix: ['range:0-1:red', '3:blue'], cuts: ['0,40', '3:-1,5'] }
+    const style = styleOfPreset({ name: 'x', keys }, cube, plain)
+    const rendering = renderingOf(style, cube)
+    if (!rendering) throw new Error('no rendering')
+    expect(renderingQuery(rendering)).toContain('?cuts=0,40&cuts=3:-1,5&mix=range:0-1:red&mix=3:blue&')
+    const link = parseHash(formatHash(cube, style, { x: 1, y: 1, zoom: 0 }))
+    if (!link) throw new Error('no link')
+    expect(styleOfLink(link.keys, cube)).toEqual(style)
+    expect(styleOfPreset({ name: 'y', keys: { mix: ['cie'] } }, cube, style).recipeCuts).toEqual([])
   })
 
   it('of a single channel bring their cuts', () => {

@@ -10,6 +10,13 @@ describe('stretches', () => {
     expect(parseStretch('log:50')?.value).toBe(50)
   })
 
+  it('go as far as the server does', () => {
+    for (const text of ['log:0.01', 'log:1000000000', 'asinh:0.01', 'asinh:1000000', 'power:0.4', 'power:10'])
+      expect(parseStretch(text)).not.toBeNull()
+    for (const text of ['power:0.3', 'power:11', 'log:0.001', 'asinh:2e9'])
+      expect(parseStretch(text)).toBeNull()
+  })
+
   it('are none where they make no sense', () => {
     for (const text of ['', 'logarithm', 'log:', 'log:0', 'log:x', 'log:1:2', 'linear:3', 'power:1e9'])
       expect(parseStretch(text)).toBeNull()

@@ -116,7 +116,7 @@ def test_elements(text: str, element: object) -> None:
         ("x" * 100_000, "c:r,g,b"),
         ("[", "JSON"),
         ("[" * 60_000, "JSON"),
-        ("[" * 100_000, "list of objects"),
+        ("[" * 100_000, "JSON of at most 65,536 characters"),
         ("[NaN]", "JSON"),
         ("[1]", "list of objects"),
         ('[{"range": [1, 2]}]', "colour or a ramp"),

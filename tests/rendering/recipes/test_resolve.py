@@ -134,11 +134,20 @@ def test_several_stokes_parameters_share_coordinates(coordinates_of: Any) -> Non
     assert numbers == [1, 2, 3, 5, 6, 7]
     np.testing.assert_allclose(weights[:3], weights[3:])
     np.testing.assert_allclose(weighted(both, "range:*:blue..red")[1][:4], weighted(both, "range:*:blue..red")[1][4:])
-    with pytest.raises(InvalidRequest, match="follow one another"):
+    with pytest.raises(InvalidRequest, match=r"follow one another.* channel numbers, as max:1-2$"):
         resolved(both, "max:510-520nm")
+    assert resolved(both, "max:1-2") == Collapsed(1, 3, "max")
     outside = coordinates_of((4, 2), **axis("STOKES", "", 1.0, 1.0), **axis("WAVE", "nm", 500.0, 10.0, 4))
     assert weighted(outside, "range:510-520nm:red")[0] == [2, 3, 4, 5]
     assert resolved(outside, "max:510-520nm") == Collapsed(2, 6, "max")
+
+
+def test_responses_of_any_size_are_normalised(coordinates_of: Any) -> None:
+    channels = coordinates_of((4,), **axis("WAVE", "nm", 500.0, 10.0))
+    for scale in ("1", "1e308", "1e-308"):
+        numbers, weights = weighted(channels, f"table:490nm={scale},540nm={scale}:red")
+        assert numbers == [0, 1, 2, 3]
+        np.testing.assert_allclose(weights, np.outer(np.full(4, 0.25), [1, 0, 0]))
 
 
 def test_methods(coordinates_of: Any) -> None:
@@ -154,8 +163,10 @@ def test_methods(coordinates_of: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("range:700-800nm:red", "within 500 to 590 nm"),
+        ("range:700-800nm:red", "the nearest is channel 9 at 590 nm; allowed: within 500 to 590 nm"),
+        ("range:532-538nm:red", "the nearest is channel 3 at 530 nm"),
         ("tophat:5001,1nm:red", "within 500 to 590 nm"),
+        ("tophat:5.4,0.1:red", "the nearest is channel 5 at 5; allowed"),
         ("gauss:50.01,1um:red", "within 0.5 to 0.59 um"),
         ("table:1nm=1,2nm=1:red", "within 500 to 590 nm"),
         ("range:5-10:red", "channels from 0 to 9"),

@@ -94,8 +94,9 @@ def lay_out_bar(subject: BarSubject, frame: Frame) -> Drawing:
     elif subject.bad:
         bottom -= _ROW
         items += _swatch(_MARGIN, bottom + _ROW - _SWATCH, subject.bad, _NO_VALUE, frame, frame.inside)
-    span = subject.high - subject.low
-    marks = [((value - subject.low) / span, label) for value, label in zip(ticks.values, ticks.labels, strict=True)]
+    largest = max(abs(subject.low), abs(subject.high))  # of which shares: the difference may be beyond all numbers
+    low, span = subject.low / largest, subject.high / largest - subject.low / largest
+    marks = [((value / largest - low) / span, label) for value, label in zip(ticks.values, ticks.labels, strict=True)]
     return frame.drawing(items + _bar(subject.colours, marks, frame, top, bottom, (subject.under, subject.over)))
 
 

@@ -84,8 +84,10 @@ def bar_subject(style: Style, cut: Cut, title: str, unit: str, *, show_bad: bool
         Whether pixels without a value are told of.
     """
     low, high = sorted((cut.low, cut.high))
-    values = np.linspace(low, high, _STEPS).astype(np.float32)[np.newaxis, np.newaxis]
-    values = np.clip(values, np.float32(low), np.float32(high))
+    shares = np.linspace(0, 1, _STEPS)  # the difference of the cuts may be beyond all numbers
+    with np.errstate(over="ignore"):  # and they themselves beyond float32
+        values = (low * (1 - shares) + high * shares).astype(np.float32)[np.newaxis, np.newaxis]
+        values = np.clip(values, np.float32(low), np.float32(high))
     look = style.look
     (scale,), (offset,) = style.scale_offset
     # Neither colours for values outside the cuts, which rounding might show, nor opacity: the bar is seen by itself.

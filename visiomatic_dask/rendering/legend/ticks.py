@@ -9,6 +9,12 @@ _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _PLAIN = range(-3, 5)
 """Powers of ten of numbers that are written without one."""
 _MOST_DECIMALS = 9
+_FINEST = 1e-8
+"""Of the larger of two values: how far they have to be apart for round numbers to be found between them."""
+_SMALLEST = 1e-290
+"""Below it, powers of ten have lost digits."""
+_ROUNDING = 1e-6
+"""Of a step: by so much a tick may lie outside for its rounding."""
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -40,15 +46,20 @@ def round_ticks(low: float, high: float, most: int) -> Ticks:
         Finite and different, in any order.
     most : int
         How many there may be at most; 2 or more.
+
+    Returns
+    -------
+    Ticks
+        Of values that hardly differ, or are next to nothing, the two themselves, in full.
     """
     low, high = min(low, high), max(low, high)
+    largest = max(abs(low), abs(high))
+    if largest < _SMALLEST or high / largest - low / largest < _FINEST:
+        return Ticks((low, high), (repr(low).replace("-", "−"), repr(high).replace("-", "−")), "")
     digit, power = _step(low, high, most)
     step = digit * 10.0**power
-    first, last = math.ceil(low / step * (1 - 1e-12)), math.floor(high / step * (1 + 1e-12))
-    if low < 0:
-        first = math.ceil(low / step * (1 + 1e-12))
+    first, last = math.ceil(low / step - _ROUNDING), math.floor(high / step + _ROUNDING)
     values = tuple(min(max(place * step, low), high) for place in range(first, last + 1))
-    largest = max(abs(low), abs(high))
     exponent = math.floor(math.log10(largest))
     exponent = 0 if exponent in _PLAIN else exponent
     decimals = min(max(0, exponent - power + (digit == 2.5)), _MOST_DECIMALS)
@@ -58,10 +69,10 @@ def round_ticks(low: float, high: float, most: int) -> Ticks:
 
 def _step(low: float, high: float, most: int) -> tuple[float, int]:
     """Return the digit and the power of ten of the smallest step with which there are few enough."""
-    power = math.floor(math.log10((high - low) / most))
+    power = math.floor(math.log10(high / most - low / most))  # the difference may be beyond all numbers
     for digit in _STEPS:
         step = digit * 10.0**power
-        if math.floor(high / step) - math.ceil(low / step) + 1 <= most:
+        if math.floor(high / step + _ROUNDING) - math.ceil(low / step - _ROUNDING) + 1 <= most:
             return (digit, power) if digit < 10 else (1.0, power + 1)
     return 2.0, power + 1
 

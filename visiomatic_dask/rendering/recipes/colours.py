@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-from PIL import ImageColor
-
 from visiomatic_dask.errors import InvalidRequest
+from visiomatic_dask.rendering.colours import swatch
 
 Colour = tuple[float, float, float]
 
@@ -36,9 +35,9 @@ def parse_colour(text: str) -> Colour:
     if numbers is not None:
         r, g, b = (float(one) for one in numbers.groups())
         return check_colour((r, g, b))
-    name = plain.lower()
-    if name in ImageColor.colormap or re.fullmatch("#(?:[0-9a-f]{3}|[0-9a-f]{6})", name):
-        r, g, b = ((share / 255) ** SWATCH_GAMMA for share in ImageColor.getrgb(name)[:3])
+    shares = swatch(plain)
+    if shares is not None:
+        r, g, b = ((share / 255) ** SWATCH_GAMMA for share in shares)
         return r, g, b
     raise InvalidRequest.value("mix", text, f"for a colour {COLOURS}")
 

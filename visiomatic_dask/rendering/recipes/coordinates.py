@@ -76,9 +76,8 @@ class ChannelCoordinates:
             return np.arange(self.count, dtype=np.float64)
         quantity = _quantity(unit)
         if quantity is None:
-            raise InvalidRequest.value(
-                "mix", unit, "for a unit one of wavelength, frequency, velocity or energy, as nm"
-            )
+            allowed = "for a unit one of wavelength, frequency, velocity, energy or wavenumber, as nm or Angstrom"
+            raise InvalidRequest.value("mix", unit, allowed)
         if self.spectral is None:
             raise InvalidRequest(
                 f"mix has {unit}, but the cube has no spectral coordinates; "
@@ -102,6 +101,14 @@ class ChannelCoordinates:
         values = self.values(unit)
         finite = values[np.isfinite(values)]
         return f"{finite.min():.7g} to {finite.max():.7g} {unit}" if finite.size else f"nothing in {unit}"
+
+    def nearest(self, unit: str, value: float) -> str:
+        """Say which channel is nearest to a coordinate; nothing where none has one."""
+        values = self.values(unit)
+        if not np.isfinite(values).any():
+            return ""
+        channel = int(np.nanargmin(np.abs(values - value)))
+        return f"channel {channel} at {values[channel]:.7g} {unit}".rstrip()
 
 
 def _quantity(unit: str) -> str | None:

@@ -63,8 +63,10 @@ def recipe_json(recipe: Recipe) -> list[dict[str, Any]]:
 
 def elements_of_json(text: str) -> list[Element]:
     """Read elements from a text; `InvalidRequest` if it is no JSON, or there are none in it."""
+    if len(text) > _LONGEST:
+        raise InvalidRequest.value("mix", text, f"JSON of at most {_LONGEST:,} characters")
     try:
-        value = json.loads(text, parse_constant=_no_number) if len(text) <= _LONGEST else None
+        value = json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest.value("mix", text, f"JSON: a list of objects with one of {_KINDS}") from error
     return _elements(value)
@@ -148,6 +150,8 @@ def _number(value: Any) -> float:
 
 
 def _colour(value: Any) -> Colour:
+    if value is None:
+        raise InvalidRequest(f"mix has an element without a colour; allowed: {COLOURS}, the last as a list", "mix")
     if isinstance(value, str):
         return parse_colour(value)
     if isinstance(value, list) and len(value) == 3:

@@ -75,7 +75,12 @@ def resolve(recipe: Recipe, coordinates: ChannelCoordinates) -> Resolved:
     if isinstance(first, CollapseElement):
         chosen = _selected(first.span, coordinates, first.method)
         if chosen[-1] - chosen[0] + 1 != chosen.size:
-            raise InvalidRequest.value("mix", first.method, "a range whose channels follow one another")
+            last = int(chosen[np.flatnonzero(np.diff(chosen) > 1)[0]])
+            raise InvalidRequest(
+                f"mix is {first.method} of {chosen.size} channels that do not follow one another, as those with the "
+                f"same coordinate along other axes; allowed: channel numbers, as {first.method}:{chosen[0]}-{last}",
+                "mix",
+            )
         return Collapsed(int(chosen[0]), int(chosen[-1]) + 1, first.method)
     if isinstance(first, ComponentsElement):
         chosen = _selected(first.span, coordinates, "pca")
@@ -113,13 +118,15 @@ def _weights(element: Summand, coordinates: ChannelCoordinates) -> tuple[Channel
                 response = (distance <= 0.5 + slack).astype(np.float64)
             else:
                 response = np.where(distance <= _TAIL, np.exp2(-4 * distance**2), 0.0)
-            return _normalised(response, colour, f"{shape}:{centre:g},{width:g}{unit}", unit, coordinates)
+            shown = f"{shape}:{centre:g},{width:g}{unit}"
+            return _normalised(response, colour, shown, unit, coordinates, centre)
         case TableElement(points, unit, colour):
             values = coordinates.values(unit)
             positions, responses = np.array(points).T
             response = np.interp(values, positions, responses, left=0.0, right=0.0)
             shown = f"table:{positions[0]:g}{unit} to {positions[-1]:g}{unit}"
-            return _normalised(np.nan_to_num(response), colour, shown, unit, coordinates)
+            middle = float(positions[responses.argmax()])
+            return _normalised(np.nan_to_num(response), colour, shown, unit, coordinates, middle)
         case CIEElement():
             if coordinates.spectral is None:
                 raise InvalidRequest("mix is cie, but the cube has no wavelengths; allowed: channel numbers", "mix")
@@ -127,20 +134,26 @@ def _weights(element: Summand, coordinates: ChannelCoordinates) -> tuple[Channel
             low, high = VISIBLE[0] * (1 - _ROUNDING), VISIBLE[1] * (1 + _ROUNDING)
             channels = np.flatnonzero((values >= low) & (values <= high))
             if not channels.size:
-                raise _nothing("cie (380 to 780 nm)", "nm", coordinates)
+                raise _nothing("cie (380 to 780 nm)", "nm", coordinates, sum(VISIBLE) / 2)
             return channels, cie_weights(values[channels])
         case ChannelElement(channel, weights):
             return np.array([channel]), np.array([weights])
 
 
 def _normalised(
-    response: Array, colour: tuple[float, float, float], shown: str, unit: str, coordinates: ChannelCoordinates
+    response: Array,
+    colour: tuple[float, float, float],
+    shown: str,
+    unit: str,
+    coordinates: ChannelCoordinates,
+    middle: float,
 ) -> tuple[Channels, Array]:
-    """Scale a response to a sum of 1, and give it a colour."""
+    """Scale a response, which is highest in its middle, to a sum of 1, and give it a colour."""
     channels = np.flatnonzero(response > 0)
     if not channels.size:
-        raise _nothing(shown, unit, coordinates)
-    return channels, np.outer(response[channels] / response[channels].sum(), colour)
+        raise _nothing(shown, unit, coordinates, middle)
+    shares = response[channels] / response.max()  # first, for the sum may be beyond all numbers
+    return channels, np.outer(shares / shares.sum(), colour)
 
 
 def _ramp(span: Span | None, channels: Channels, coordinates: ChannelCoordinates, colours: Array) -> Array:
@@ -170,10 +183,12 @@ def _selected(span: Span | None, coordinates: ChannelCoordinates, name: str) -> 
     values, slack = coordinates.values(span.unit), _ROUNDING * max(abs(low), abs(high))
     channels = np.flatnonzero((values >= low - slack) & (values <= high + slack))
     if not channels.size:
-        raise _nothing(shown, span.unit, coordinates)
+        raise _nothing(shown, span.unit, coordinates, low / 2 + high / 2)
     return channels
 
 
-def _nothing(shown: str, unit: str, coordinates: ChannelCoordinates) -> InvalidRequest:
+def _nothing(shown: str, unit: str, coordinates: ChannelCoordinates, middle: float) -> InvalidRequest:
+    nearest = coordinates.nearest(unit, middle)
+    near = f", but the nearest is {nearest}" if nearest else ""
     covered = coordinates.covered(unit)
-    return InvalidRequest(f"mix has {shown}, where there is no channel; allowed: within {covered}", "mix")
+    return InvalidRequest(f"mix has {shown}, where there is no channel{near}; allowed: within {covered}", "mix")
