@@ -35,11 +35,11 @@ class ChunkedFake:
         Chunks that were decoded, by index along each axis.
     """
 
-    array: NDArray[Any]
+    array: NDArray[Any] = field(repr=False)  # of many axes it takes 40 kB, about which hypothesis complains
     chunks: tuple[int, ...]
     first_chunk_rows: int = 0
     name: str = "chunked"
-    decoded: list[Chunk] = field(default_factory=list)
+    decoded: list[Chunk] = field(default_factory=list, repr=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
