@@ -274,7 +274,7 @@ def test_parts_that_nobody_wants_any_more_do_not_run(monkeypatch: pytest.MonkeyP
 def test_what_takes_longer_than_the_deadline_is_there_when_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     split(monkeypatch, 64 * 64 * 4)
     monkeypatch.setattr("visiomatic_dask.engine.bricks._DEAR", 1)
-    monkeypatch.setattr("visiomatic_dask.engine.bricks._LARGEST_RECIPE", 1)  # no tile is made but of the brick
+    monkeypatch.setattr("visiomatic_dask.engine.mix_brick._MOST_CARRIED", 1)  # no tile is made but of the brick
     RUN.clear()
     reader = Noted((8, 64, 64), delay=0.25)
     style = Style(Mix(range(8), [(0.0, 1.0)] * 8, np.ones((8, 3))), PNG)

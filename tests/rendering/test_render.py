@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from visiomatic_dask.rendering import Cut, Look, LookTables, Mix, Mono, Style, TableCache, add_channel
+from visiomatic_dask.rendering import Cut, Look, LookTables, Mix, MixSums, Mono, Style, TableCache, add_channel, settle
 from visiomatic_dask.rendering.colormaps import colormap_table
 from visiomatic_dask.rendering.render import render_mix, render_plane
 
@@ -99,11 +99,11 @@ def cuts_of(mix: Mix) -> list[Cut]:
 
 
 def mixed(cube: NDArray[np.float32], mix: Mix) -> NDArray[np.float32]:
-    sums = np.zeros((3, *cube.shape[1:]))
-    for channel, cut, (r, g, b) in zip(mix.channels, cuts_of(mix), mix.weights.tolist(), strict=True):
-        width = cut.high - cut.low
-        add_channel(cube[channel], cut.low, r / width, g / width, b / width, sums, False)
-    return sums.astype(np.float32)
+    sums, out = MixSums(cube.shape[1], cube.shape[2], by_weight=False), np.empty((3, *cube.shape[1:]), np.float32)
+    for channel, cut, weights in zip(mix.channels, cuts_of(mix), mix.weights.tolist(), strict=True):
+        sums.add(cube[channel], cut.low, [w / (cut.high - cut.low) for w in weights], weights, False)
+    sums.write(out)
+    return np.nan_to_num(out, nan=0.0)
 
 
 @given(st.integers(0, 99), mixes())
@@ -138,11 +138,28 @@ def test_mix_by_the_formula_and_the_crop(seed: int, mix: Mix, look: Look, data: 
 
 def test_mixing_leaves_the_order_of_channels_alone() -> None:
     """A channel of weight 0 adds nothing, not even a NaN."""
-    planes = np.ones((3, 1, 2))
-    assert not add_channel(np.array([[np.nan, np.inf]], np.float32), 0.0, 0.0, 1.0, 2.0, planes, False)
-    np.testing.assert_array_equal(planes, 1)
-    assert add_channel(np.array([[3, 5]], np.float32), 1.0, 0.0, 1.0, -2.0, planes, False)
+    recent, planes = np.zeros((3, 1, 2), np.float32), np.ones((3, 1, 2))
+    assert not add_channel(np.array([[np.nan, np.inf]], np.float32), 0.0, 0.0, 1.0, 2.0, recent, planes, False)
+    np.testing.assert_array_equal(planes + recent, 1)
+    assert add_channel(np.array([[3, 5]], np.float32), 1.0, 0.0, 1.0, -2.0, recent, planes, False)
+    np.testing.assert_array_equal((planes + recent)[:, 0], [[1, 1], [3, 5], [-3, -7]])
+    settle(recent, planes)
+    assert not recent.any()
     np.testing.assert_array_equal(planes[:, 0], [[1, 1], [3, 5], [-3, -7]])
+
+
+@given(st.lists(st.tuples(st.floats(-38, 38), st.floats(-42, 42)), min_size=1, max_size=40))
+def test_sums_of_whatever_size(terms: list[tuple[float, float]]) -> None:
+    """Neither values nor factors that float32 cannot multiply are lost."""
+    sums, out = MixSums(1, 1, by_weight=False), np.empty((3, 1, 1), np.float32)
+    exact = size = 0.0
+    for i, (value, factor) in enumerate(terms):
+        x, f = float(np.float32(10.0**value)), (-1) ** i * 10.0**factor
+        sums.add(np.full((1, 1), x, np.float32), 0.0, [f, 0.0, 0.0], [1.0, 0.0, 0.0], False)
+        exact, size = exact + f * x, size + abs(f * x)
+    sums.write(out)
+    largest = float(np.finfo(np.float32).max)
+    assert abs(float(out[0, 0, 0]) - min(max(exact, -largest), largest)) <= 2e-6 * size + 1e-37
 
 
 def test_tables_are_shared_by_looks_that_differ_in_scale_alone() -> None:

@@ -18,7 +18,6 @@ from visiomatic_dask.pyramid import Box
 
 BRICK_PREFIXES = ("load-brick", "mix-partial", "mix-combine", "mix-delta", "reproject-brick")
 """What the keys of bricks begin with: the names that the dashboard shows for their tasks."""
-_LARGEST_RECIPE = 4096
 _DEAR = 2**27
 """Bytes that are read for a brick whose task is not left to itself when nobody waits for it."""
 
@@ -59,6 +58,11 @@ class BrickRecipe(Protocol):
     @property
     def is_deep(self) -> bool:
         """Whether it holds several channels that one can step through."""
+        ...
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is more than every tile can carry along."""
         ...
 
     def part(self, box: Box, plane: int) -> BrickRecipe:
@@ -103,8 +107,7 @@ class Brick:
 
         Empty where that would be much for a tile to carry: where a mix has many channels.
         """
-        pickled = pickle.dumps(self.recipe)
-        return pickled if len(pickled) <= _LARGEST_RECIPE else b""
+        return b"" if self.recipe.is_long else pickle.dumps(self.recipe)
 
     @cached_property
     def is_dear(self) -> bool:

@@ -70,6 +70,11 @@ class CoarseBrick:
         return f"{self.full.text}|coarse {self.read}"
 
     @property
+    def is_long(self) -> bool:
+        """Whether it is more than every tile can carry along."""
+        return self.full.is_long
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the brick."""
         return self.full.nbytes

@@ -47,6 +47,7 @@ class CollapseBrick:
     stripe: int = 0
 
     is_deep = False
+    is_long = False
 
     @property
     def prefix(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,9 +28,28 @@ drafts. All before what others run on a shared cluster. Builds will have less.
 """
 
 
-def make_brick(recipe: BrickRecipe | PartRecipe) -> NDArray[Any]:
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a task is to make. Dask hashes what it maps over: here the key, which says it all.
+
+    Attributes
+    ----------
+    key : str
+        Of the task.
+    recipe : BrickRecipe or PartRecipe
+        Of a brick or a part of one.
+    """
+
+    key: str
+    recipe: BrickRecipe | PartRecipe
+
+    def __dask_tokenize__(self) -> str:
+        return self.key
+
+
+def make_brick(order: Order) -> NDArray[Any]:
     """Make a brick, or a part of one: the task behind ``load-brick-…`` and ``mix-partial-…``."""
-    return recipe.load()
+    return order.recipe.load()
 
 
 def combine_parts(combination: Combination, partials: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
@@ -260,7 +280,7 @@ class BrickKeeper:
         for (worker, priority), group in groups.items():
             futures = self._client.map(
                 make_brick,
-                list(group.values()),
+                [Order(key, recipe) for key, recipe in group.items()],
                 key=list(group),
                 workers=None if worker is None else [worker],
                 allow_other_workers=worker is not None,

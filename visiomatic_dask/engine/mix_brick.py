@@ -15,6 +15,9 @@ from visiomatic_dask.engine.plane_brick import share_of
 from visiomatic_dask.pyramid import Box, Storage, channel_groups, channel_strips, groups_cost
 from visiomatic_dask.rendering import Mix, MixSums, add_partial, finish_mix
 
+_MOST_CARRIED = 64
+"""Channels of a mix whose recipe travels with every tile: three kilobytes."""
+
 
 @dataclass(frozen=True, slots=True)
 class MixBrick:
@@ -52,7 +55,12 @@ class MixBrick:
     def text(self) -> str:
         """Canonical text."""
         place = f"{self.reader.token}|{self.level}|{self.box}"
-        return f"{place}|{self.mix.text}|{self.preview_read}|{self._parts}"
+        return f"{place}|{self.mix.text}|{self.preview_read}"
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it is more than every tile can carry along."""
+        return len(self.mix.channels) > _MOST_CARRIED
 
     @property
     def nbytes(self) -> int:

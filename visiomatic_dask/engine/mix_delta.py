@@ -84,6 +84,11 @@ class MixDelta:
         return f"{self.full.text}|{self.base_key}"
 
     @property
+    def is_long(self) -> bool:
+        """Whether it is more than every tile can carry along."""
+        return self.full.is_long
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the brick."""
         return self.full.nbytes

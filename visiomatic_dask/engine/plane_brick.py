@@ -41,6 +41,7 @@ class PlaneBrick:
 
     prefix = "load-brick"
     assembly = None
+    is_long = False
 
     @property
     def text(self) -> str:

@@ -118,6 +118,11 @@ class ReprojectedBrick:
         return self.source.nbytes // (4 * self.source.box.rows * self.source.box.columns)
 
     @property
+    def is_long(self) -> bool:
+        """Whether it is more than every tile can carry along."""
+        return self.source.is_long
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the brick."""
         return 4 * self.planes * self.box.rows * self.box.columns

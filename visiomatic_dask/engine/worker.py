@@ -44,6 +44,7 @@ from visiomatic_dask.rendering import (
     change_mix,
     render_mix,
     render_plane,
+    settle,
 )
 
 logger = logging.getLogger(__name__)
@@ -264,8 +265,9 @@ def compile_kernels() -> None:
         render_mix(planes, 0, 0, (4, 4), (1.0,) * 3, (0.0,) * 3, LookTables.of(look))
     mixed = np.zeros((3, 4, 4))
     for pixels in (planes[0], planes[0].view(np.uint32)):
-        add_channel(pixels, 0.0, 1.0, 1.0, 1.0, mixed, True)
+        add_channel(pixels, 0.0, 1.0, 1.0, 1.0, planes, mixed, True)
         add_weights(pixels, np.ones(3), mixed, True)
+    settle(planes, mixed)
     ones = (1.0, 1.0, 1.0)
     for base in (planes, np.zeros((6, 4, 4), np.float32)):
         change_mix(base, [(ChannelChange(0, 0.0, ones, 0.0, ones, ones), planes[0])], ones, ones)

@@ -27,7 +27,7 @@ from visiomatic_dask.rendering.mix_changes import (
     change_mix,
     changes_between,
 )
-from visiomatic_dask.rendering.mixing import MixSums, add_channel, add_partial, add_weights, finish_mix
+from visiomatic_dask.rendering.mixing import MixSums, add_channel, add_partial, add_weights, finish_mix, settle
 from visiomatic_dask.rendering.render import render_mix, render_plane
 from visiomatic_dask.rendering.stretches import stretch_values
 from visiomatic_dask.rendering.style import Style
@@ -74,5 +74,6 @@ __all__ = [
     "render_mix",
     "render_plane",
     "sample_cut",
+    "settle",
     "stretch_values",
 ]

@@ -1,7 +1,7 @@
 """Mixing: channels added one at a time into sums in red, green and blue.
 
-Colour is linear until the last step, so that is all a mix needs. Sums are float64: thousands of channels whose weights
-cancel would leave nothing of float32, and it costs a quarter more at most.
+Colour is linear until the last step, so that is all a mix needs. Sums are float64, for thousands of channels whose
+weights cancel would leave nothing of float32; but a few at a time are added in float32 first, which is faster.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 _LARGEST = float(np.finfo(np.float32).max)
+_TOGETHER = 16
+"""Channels that are added in float32 before their sum is added in float64: little is lost of so few."""
+_FAR, _NEAR = 1e30, 1e-30
+"""Between these, sixteen terms stay within float32, and a factor keeps its precision."""
 
 Pixels = NDArray[np.float32] | NDArray[np.uint32]
 """Pixels of a channel, (rows, columns): float32, or as uint32 the bits of float32 in the other byte order."""
@@ -32,23 +36,52 @@ def _native(context: Any, pixel: Any) -> Any:  # noqa: ARG001 - numba's signatur
     return types.float32(pixel), generate
 
 
+@intrinsic
+def _magnitude(context: Any, value: Any) -> Any:  # noqa: ARG001 - numba's signature
+    """Bits of float32 without the sign: integers in the order of the magnitudes, compared eight at a time."""
+
+    def generate(_: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001 - numba's signature
+        integer = ir.IntType(32)
+        return builder.and_(builder.bitcast(arguments[0], integer), ir.Constant(integer, 0x7FFFFFFF))
+
+    return types.int32(types.float32), generate
+
+
 # One loop an array: with more of them the compiler's test for overlap fails, and nothing is done 8 pixels at a time.
 @njit(nogil=True, cache=True)
-def _shift(row: Pixels, low: np.float32, out: NDArray[np.float32]) -> bool:
-    """Subtract the lower cut, take 0 for what is not finite, and say whether there was any of that."""
-    bad = np.int32(0)
+def _shift(row: Pixels, low: np.float32, out: NDArray[np.float32]) -> tuple[bool, np.int32]:
+    """Subtract the lower cut, take 0 for what is not finite; say whether there was any, and the largest magnitude."""
+    bad, largest = np.int32(0), np.int32(0)
     for j in range(row.size):
         value = _native(row[j]) - low
         difference = value - value  # not zero if it is not finite; fastmath would remove the test
         bad |= np.int32(difference != np.float32(0))
-        out[j] = value if difference == np.float32(0) else np.float32(0)
-    return bad != 0
+        value = value if difference == np.float32(0) else np.float32(0)
+        largest = max(largest, _magnitude(value))
+        out[j] = value
+    return bad != 0, largest
 
 
 @njit(nogil=True, cache=True)
 def _add(values: NDArray[np.float32], factor: float, sums: NDArray[np.float64]) -> None:
     for j in range(values.size):
         sums[j] += factor * np.float64(values[j])
+
+
+@njit(nogil=True, cache=True)
+def _add_quickly(values: NDArray[np.float32], factor: np.float32, sums: NDArray[np.float32]) -> None:
+    for j in range(values.size):
+        sums[j] += factor * values[j]
+
+
+@njit(nogil=True, cache=True)
+def settle(recent: NDArray[np.float32], sums: NDArray[np.float64]) -> None:
+    """Move what has been added of late to the sums; parameters as of `add_channel`."""
+    for k in range(recent.shape[0]):
+        for i in range(recent.shape[1]):
+            for j in range(recent.shape[2]):
+                sums[k, i, j] += np.float64(recent[k, i, j])
+                recent[k, i, j] = np.float32(0)
 
 
 @njit(nogil=True, cache=True)
@@ -60,9 +93,18 @@ def _add_where_finite(row: Pixels, weight: float, sums: NDArray[np.float64]) -> 
 
 @njit(nogil=True, cache=True)
 def add_channel(
-    channel: Pixels, low: float, red: float, green: float, blue: float, sums: NDArray[np.float64], bottom_up: bool
+    channel: Pixels,
+    low: float,
+    red: float,
+    green: float,
+    blue: float,
+    recent: NDArray[np.float32],
+    sums: NDArray[np.float64],
+    bottom_up: bool,
 ) -> bool:
     """Add ``factor·(x - low)`` of one channel to each sum. What is not finite adds nothing.
+
+    What is too large, or its factors too small, for float32 is added to `sums` at once.
 
     Parameters
     ----------
@@ -72,8 +114,10 @@ def add_channel(
         Lower cut; taken as float32.
     red, green, blue : float
         Weight over (high - low), for each colour.
+    recent : ndarray of float32, (3, rows, columns)
+        Red, green and blue of a few channels, to be moved on by `settle`; changed in place.
     sums : ndarray of float64, (3, rows, columns)
-        Red, green and blue; changed in place.
+        The same of all others; changed in place.
     bottom_up : bool
         Whether the first row of the channel is the last of the sums.
 
@@ -84,11 +128,22 @@ def add_channel(
     """
     rows, bad = channel.shape[0], False
     values = np.empty(channel.shape[1], np.float32)
+    steepest, gentlest = 0.0, _FAR
+    for factor in (red, green, blue):
+        if factor != 0:
+            steepest, gentlest = max(steepest, abs(factor)), min(gentlest, abs(factor))
+    quick = steepest < _FAR and gentlest > _NEAR
+    most = _magnitude(np.float32(min(_FAR, _FAR / max(steepest, _NEAR))))
     for i in range(rows):
-        bad |= _shift(channel[i], np.float32(low), values)
+        missing, largest = _shift(channel[i], np.float32(low), values)
+        bad |= missing
         target = rows - 1 - i if bottom_up else i
         for colour, factor in enumerate((red, green, blue)):
-            if factor != 0:
+            if factor == 0:
+                continue
+            if quick and largest <= most:
+                _add_quickly(values, np.float32(factor), recent[colour, target])
+            else:
                 _add(values, factor, sums[colour, target])
     return not bad
 
@@ -116,11 +171,13 @@ class MixSums:
     Attributes
     ----------
     sums : ndarray of float64, (3, rows, columns)
-        Red, green and blue.
+        Red, green and blue, but for the last few channels.
     """
 
     def __init__(self, rows: int, columns: int, by_weight: bool) -> None:
         self.sums = np.zeros((3, rows, columns))
+        self._recent = np.zeros((3, rows, columns), np.float32)
+        self._unsettled = 0
         self._everywhere = np.zeros(3)  # weights of the channels that are finite everywhere
         self._somewhere: NDArray[np.float64] | None = None
         self._by_weight = by_weight
@@ -142,7 +199,11 @@ class MixSums:
         """
         absolute = np.abs(np.asarray(weights, np.float64))
         self._offsets += np.asarray(factors) * (float(np.float32(low)) - low)
-        if add_channel(channel, low, *factors, self.sums, bottom_up):
+        if self._unsettled == _TOGETHER:
+            settle(self._recent, self.sums)
+            self._unsettled = 0
+        self._unsettled += 1
+        if add_channel(channel, low, *factors, self._recent, self.sums, bottom_up):
             self._everywhere += absolute
         elif self._by_weight or not self._everywhere.any():
             if self._somewhere is None:
@@ -157,6 +218,8 @@ class MixSums:
         out : ndarray of float32, (3, rows, columns) or (6, rows, columns)
             The sums, and with `by_weight` those of the weights. The sums of pixels where no channel is finite are NaN.
         """
+        settle(self._recent, self.sums)
+        self._unsettled = 0
         self.sums += self._offsets[:, np.newaxis, np.newaxis]
         self._offsets[:] = 0
         # What float32 does not reach would be infinite, and taken for missing.
