@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visiomatic_dask.cube import Reader
-from visiomatic_dask.engine.channel_sums import Assembly, PartRecipe
+from visiomatic_dask.engine.channel_sums import Assembly, Part
 from visiomatic_dask.engine.placement import Placement
 from visiomatic_dask.pyramid import Box
 
@@ -130,7 +130,7 @@ class Brick:
         return self.recipe.read_cost
 
 
-def part_key(part: PartRecipe) -> str:
+def part_key(part: Part) -> str:
     """Key of the task that makes a part of a brick: bricks that need the same part share it."""
     return f"mix-partial-{_digest(part.text)}"
 

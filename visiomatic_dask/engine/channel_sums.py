@@ -23,8 +23,8 @@ _TOGETHER = 48 * 2**20
 """Bytes of partial sums that come together on the worker that puts a brick together."""
 
 
-class PartRecipe(Protocol):
-    """How to make the partial sums of some channels. Frozen, hashable, picklable."""
+class Divisible(Protocol):
+    """A brick of channels that can be added up in parts. Frozen, hashable, picklable."""
 
     @property
     def text(self) -> str:
@@ -36,9 +36,36 @@ class PartRecipe(Protocol):
         """What the preferred worker is chosen by."""
         ...
 
-    def load(self) -> NDArray[Any]:
-        """Make it: (sums, rows, columns)."""
+    def partial(self) -> NDArray[Any]:
+        """Make what can be put together with that of other channels: (sums, rows, columns)."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some channels of a brick.
+
+    Attributes
+    ----------
+    brick : Divisible
+        The brick, with no other channels than these.
+    """
+
+    brick: Divisible
+
+    @property
+    def text(self) -> str:
+        """Canonical text."""
+        return f"partial|{self.brick.text}"
+
+    @property
+    def placement(self) -> Placement:
+        """What the preferred worker is chosen by."""
+        return self.brick.placement
+
+    def load(self) -> NDArray[Any]:
+        """Make its partial sums."""
+        return self.brick.partial()
 
 
 class Combination(Protocol):
@@ -55,13 +82,13 @@ class Assembly:
 
     Attributes
     ----------
-    parts : tuple of PartRecipe
+    parts : tuple of Part
         One task each.
     combination : Combination
         The task that depends on all of them.
     """
 
-    parts: tuple[PartRecipe, ...]
+    parts: tuple[Part, ...]
     combination: Combination
 
 

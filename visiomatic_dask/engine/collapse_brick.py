@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visiomatic_dask.cube import Reader
-from visiomatic_dask.engine.channel_sums import Assembly, count_parts, runs
+from visiomatic_dask.engine.channel_sums import Assembly, Part, count_parts, runs
 from visiomatic_dask.engine.placement import Placement
 from visiomatic_dask.engine.plane_brick import share_of
 from visiomatic_dask.pyramid import Box, Storage, channel_groups, channel_strips, groups_cost, native_pixels
@@ -100,7 +100,7 @@ class CollapseBrick:
         found = []
         for number, (first, last) in enumerate(runs(self._sizes, count)):
             share = replace(self, channels=(start + first, start + last), stripe=self.stripe + number)
-            found.append(CollapsePart(share))
+            found.append(Part(share))
         return Assembly(tuple(found), CollapseCombination(self.method))
 
     def part(self, box: Box, plane: int) -> CollapseBrick:  # noqa: ARG002 - it has one plane
@@ -135,33 +135,6 @@ class CollapseBrick:
                 else:
                     (np.fmax if self.method == "max" else np.fmin)(result, plane, out=result, where=finite)
         return out
-
-
-@dataclass(frozen=True, slots=True)
-class CollapsePart:
-    """Some channels of a collapsed brick, made one.
-
-    Attributes
-    ----------
-    brick : CollapseBrick
-        The brick, with no other channels than these.
-    """
-
-    brick: CollapseBrick
-
-    @property
-    def text(self) -> str:
-        """Canonical text."""
-        return f"partial|{self.brick.text}"
-
-    @property
-    def placement(self) -> Placement:
-        """What the preferred worker is chosen by."""
-        return self.brick.placement
-
-    def load(self) -> NDArray[np.float64]:
-        """Collapse the channels: as `CollapseBrick.partial`."""
-        return self.brick.partial()
 
 
 @dataclass(frozen=True, slots=True)

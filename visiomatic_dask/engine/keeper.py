@@ -13,7 +13,7 @@ from distributed import Client, Future
 from numpy.typing import NDArray
 
 from visiomatic_dask.engine.bricks import Brick, BrickRecipe, part_key
-from visiomatic_dask.engine.channel_sums import Assembly, Combination, PartRecipe
+from visiomatic_dask.engine.channel_sums import Assembly, Combination, Part
 from visiomatic_dask.engine.coarse_brick import CoarseBrick
 from visiomatic_dask.engine.mix_delta import MixDelta
 from visiomatic_dask.engine.placement import preferred
@@ -36,12 +36,12 @@ class Order:
     ----------
     key : str
         Of the task.
-    recipe : BrickRecipe or PartRecipe
+    recipe : BrickRecipe or Part
         Of a brick or a part of one.
     """
 
     key: str
-    recipe: BrickRecipe | PartRecipe
+    recipe: BrickRecipe | Part
 
     def __dask_tokenize__(self) -> str:
         return self.key
@@ -57,7 +57,7 @@ def combine_parts(combination: Combination, partials: Sequence[NDArray[Any]]) ->
     return combination.of(partials)
 
 
-def _tasks(brick: Brick) -> Iterator[tuple[str, BrickRecipe | PartRecipe]]:
+def _tasks(brick: Brick) -> Iterator[tuple[str, BrickRecipe | Part]]:
     """Keys and recipes of the tasks that read what a brick is made of."""
     if brick.assembly is None:
         yield brick.key, brick.recipe
@@ -266,7 +266,7 @@ class BrickKeeper:
         if self._closed:
             return
         workers = self._live_workers()
-        groups: dict[tuple[str | None, int], dict[str, BrickRecipe | PartRecipe]] = {}
+        groups: dict[tuple[str | None, int], dict[str, BrickRecipe | Part]] = {}
         arriving = [one for key, one in submitted.items() if self.residency.state(key) is State.ARRIVING]
         for one in arriving:  # and none that was let go of in the same turn
             for key, recipe in _tasks(one.brick):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visiomatic_dask.cube import Reader
-from visiomatic_dask.engine.channel_sums import Assembly, count_parts, runs
+from visiomatic_dask.engine.channel_sums import Assembly, Part, count_parts, runs
 from visiomatic_dask.engine.placement import Placement
 from visiomatic_dask.engine.plane_brick import share_of
 from visiomatic_dask.pyramid import Box, Storage, channel_groups, channel_strips, groups_cost
@@ -116,7 +116,7 @@ class MixBrick:
         for number, (first, last) in enumerate(runs(self._sizes, count)):
             some = weighty[first:last]
             share = Mix([mix.channels[index] for index in some.tolist()], mix.cuts[some], mix.weights[some], mix.nan)
-            found.append(MixPart(replace(self, mix=share, stripe=self.stripe + number)))
+            found.append(Part(replace(self, mix=share, stripe=self.stripe + number)))
         return Assembly(tuple(found), MixCombination(self._total))
 
     @property
@@ -131,11 +131,11 @@ class MixBrick:
 
     def load(self) -> NDArray[np.float32]:
         """Stream the channels, those that share chunks together and else one at a time, into the planes."""
-        mixed = self.sums()
+        mixed = self.partial()
         finish_mix(mixed, self._total)
         return mixed
 
-    def sums(self) -> NDArray[np.float32]:
+    def partial(self) -> NDArray[np.float32]:
         """Sum the channels; see `visiomatic_dask.rendering.MixSums.write`."""
         by_weight = self.mix.nan == "renormalise"
         out = np.empty((6 if by_weight else 3, self.box.rows, self.box.columns), np.float32)
@@ -148,33 +148,6 @@ class MixBrick:
                 sums.add(pixels, lows[i], factors[i], weights[i], bottom_up)
             sums.write(out[:, strip.top : strip.bottom, strip.left : strip.right])
         return out
-
-
-@dataclass(frozen=True, slots=True)
-class MixPart:
-    """The sums of some channels of a mix.
-
-    Attributes
-    ----------
-    brick : MixBrick
-        The brick, with no other channels than these.
-    """
-
-    brick: MixBrick
-
-    @property
-    def text(self) -> str:
-        """Canonical text."""
-        return f"sums|{self.brick.text}"
-
-    @property
-    def placement(self) -> Placement:
-        """What the preferred worker is chosen by."""
-        return self.brick.placement
-
-    def load(self) -> NDArray[np.float32]:
-        """Sum the channels: float32, as `MixBrick.sums`."""
-        return self.brick.sums()
 
 
 @dataclass(frozen=True, slots=True)
