@@ -35,11 +35,15 @@ class ChunkedFake:
         Chunks that were decoded, by index along each axis.
     """
 
-    array: NDArray[Any] = field(repr=False)  # of many axes it takes 40 kB, about which hypothesis complains
+    array: NDArray[Any]
     chunks: tuple[int, ...]
     first_chunk_rows: int = 0
     name: str = "chunked"
-    decoded: list[Chunk] = field(default_factory=list, repr=False)
+    decoded: list[Chunk] = field(default_factory=list)
+
+    def _repr_pretty_(self, printer: Any, _: bool) -> None:
+        """Write it for hypothesis, which complains about the 40 kB that an array of many axes takes."""
+        printer.text(f"ChunkedFake({self.array.dtype}, {self.shape}, {self.chunks}, {self.first_chunk_rows})")
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -396,8 +396,8 @@ def test_large(tmp_path: Path) -> None:
     ledger.claim(every[-1:], "one")
     begin = time.process_time()
     state = ledger.commit("one", [built(every[-1])])
-    assert time.process_time() - begin < 0.2
+    assert time.process_time() - begin < 3  # a tenth of a second; with the square of the shards it would be minutes
     assert state.complete(1, 144)
     begin = time.process_time()
     assert Ledger.of(ledger.pyramid).look().complete(1, 0)
-    assert time.process_time() - begin < 0.2
+    assert time.process_time() - begin < 3  # a tenth of a second; with the square of the shards it would be minutes
