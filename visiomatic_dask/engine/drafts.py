@@ -41,6 +41,8 @@ _COARSER = 4
 """Times less that a coarse brick has to read than the full one."""
 QUIET = 0.5
 """Seconds for which a control has to rest until the drag counts as over: hands that drag pause for less."""
+_HEAD_START = 0.1
+"""Seconds that a coarse picture has the workers for itself: sums that are begun at once take half of them."""
 _LINGER = 1.0
 """Seconds that a draft stays when its full brick is there: tiles of it are under way."""
 _MOST_DRAFTS = 1024
@@ -220,7 +222,8 @@ class Drafts:
             is_drag = is_delta or (followed is not None and now < followed.changed + QUIET)
             if followed is not None:
                 self._pass_over(followed)
-            followed = self._followed[who] = _Followed(shown, now, now + QUIET if is_drag else now)
+            due = now + (QUIET if is_drag else _HEAD_START)
+            followed = self._followed[who] = _Followed(shown, now, due)
             if len(self._followed) > _MOST_FOLLOWED:
                 self._pass_over(self._followed.popitem(last=False)[1])
         self._followed.move_to_end(who)
