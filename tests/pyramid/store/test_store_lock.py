@@ -14,7 +14,7 @@ import pytest
 
 from visiomatic_dask.errors import StoreError
 from visiomatic_dask.pyramid.store.folder import StoreFolder
-from visiomatic_dask.pyramid.store.lock import LockLost, StoreLock
+from visiomatic_dask.pyramid.store.lock import LockLost, StoreLock, _Watched
 
 HOLD = """
 import sys, time
@@ -83,6 +83,25 @@ def test_killed_holder(tmp_path: Path) -> None:
         list(pool.map(take, range(8)))
     assert time.monotonic() - begin < 5
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_comes_late_to_break_it_leaves_it_to_its_next_holder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even for a moment is it taken away, in which others would find it free."""
+    lock, dead = lock_in(tmp_path), dead_mark(tmp_path)
+    with lock.held() as hold:
+        taken: list[str] = []
+        delete_if = type(lock.folder).delete_if
+
+        def noted(folder: StoreFolder, path: str, data: bytes) -> bool:
+            taken.append(path)
+            return delete_if(folder, path, data)
+
+        monkeypatch.setattr(type(lock.folder), "delete_if", noted)
+        lock._break(dead, b"late", _Watched(20.0))
+        hold.check()
+    assert taken == ["lock.break"]
 
 
 def test_killed_breaker(tmp_path: Path) -> None:

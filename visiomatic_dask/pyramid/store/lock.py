@@ -126,7 +126,10 @@ class StoreLock:
                 self.folder.delete_if(path, there)
             return
         try:
-            self.folder.delete_if(self.path, stale)
+            # Looked at before it is taken away to be looked at: meanwhile it would seem to be free, though its next
+            # holder has it. What is stale is changed by nobody but who breaks it.
+            if self.folder.read(self.path) == stale:
+                self.folder.delete_if(self.path, stale)
         finally:
             self.folder.delete_if(path, mark)
 
