@@ -44,6 +44,8 @@ def test_a_recipe_and_a_stretch_chosen_on_the_page(page: Page, server: str, sky:
     assert np.abs(shown[:, :, 0] - expected).max() <= 2
     assert shown[:, :, 1:].max() == 0
 
+    # The address follows the view, but not at every step of it.
+    page.wait_for_function("() => location.hash.includes('recipe=range') && location.hash.includes('asinh:20')")
     link = page.evaluate("() => location.hash")
     page.goto("about:blank")
     page.goto(f"{server}{link}")
