@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from visiomatic_dask.cube import Reader
 from visiomatic_dask.engine.channel_sums import Assembly, Part
+from visiomatic_dask.engine.digests import digest
 from visiomatic_dask.engine.placement import Placement
 from visiomatic_dask.pyramid import Box
 
@@ -99,7 +99,7 @@ class Brick:
     @cached_property
     def key(self) -> str:
         """Key of its Dask task: two front ends that need the same brick share one task."""
-        return f"{self.recipe.prefix}-{_digest(self.recipe.text)}"
+        return f"{self.recipe.prefix}-{digest(self.recipe.text)}"
 
     @cached_property
     def pickled(self) -> bytes:
@@ -132,8 +132,4 @@ class Brick:
 
 def part_key(part: Part) -> str:
     """Key of the task that makes a part of a brick: bricks that need the same part share it."""
-    return f"mix-partial-{_digest(part.text)}"
-
-
-def _digest(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return f"mix-partial-{digest(part.text)}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from hashlib import blake2b
 
 from distributed import get_worker, secede
 
 from visiomatic_dask.cube import Reader
+from visiomatic_dask.engine.digests import digest
 from visiomatic_dask.pyramid.store.buildable import Buildable
 from visiomatic_dask.pyramid.store.ledger import Ledger, Unclaimed
 from visiomatic_dask.pyramid.store.pyramid import BuiltPiece, Piece
@@ -23,7 +23,7 @@ _NICENESS = 10
 def build_key(pyramid: Buildable, piece: Piece) -> str:
     """Make the key of a task, which says everything its result depends on."""
     text = f"{pyramid!r}|{piece!r}"
-    return f"build-shard-{blake2b(text.encode(), digest_size=16).hexdigest()}"
+    return f"build-shard-{digest(text)}"
 
 
 def build_task(pyramid: Buildable, reader: Reader, piece: Piece) -> BuiltPiece | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
 
 from visiomatic_dask.config import Settings
 from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine.contour_task import tile_contours
+from visiomatic_dask.engine.digests import digest
 from visiomatic_dask.engine.exact_pixels import ExactPixels
 from visiomatic_dask.engine.planner import Planner
 from visiomatic_dask.engine.plans import RegionPlan
@@ -138,8 +138,7 @@ class ContourMaker:
             min(tile.right + 1 + margin, width),
         )
         pixels = await self._exact.plan(RegionRequest(layer, level, box, Style(request.content, Look())), "level")
-        digest = hashlib.blake2b(f"contour|{pixels.token}|{request.text}".encode(), digest_size=16)
-        return ContourPlan(request, tile, pixels, digest.hexdigest())
+        return ContourPlan(request, tile, pixels, digest(f"contour|{pixels.token}|{request.text}"))
 
     async def make(self, plan: ContourPlan) -> bytes:
         """Have contours made, in one task: GeoJSON.

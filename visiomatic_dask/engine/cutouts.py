@@ -13,7 +13,7 @@ from visiomatic_dask.cube import Layer, Reader
 from visiomatic_dask.cube.cutout_header import Cut, cutout_header, stored_type
 from visiomatic_dask.engine.band_cuts import BAND_BYTES, check_read, cut_bands
 from visiomatic_dask.engine.band_stream import BandTask
-from visiomatic_dask.engine.requests import digest
+from visiomatic_dask.engine.digests import digest
 from visiomatic_dask.errors import InvalidRequest
 from visiomatic_dask.pyramid import Box, Storage, level_size, load_block, plane_windows
 

@@ -7,13 +7,13 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any, Literal
 
 from visiomatic_dask.config import Settings
 from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine import distribution_tasks as tasks
 from visiomatic_dask.engine import spectra_tasks
+from visiomatic_dask.engine.digests import digest
 from visiomatic_dask.engine.task_runner import TaskRunner
 from visiomatic_dask.errors import InvalidRequest, StoreError
 from visiomatic_dask.rendering import (
@@ -147,7 +147,7 @@ class Distributions:
     async def _found(self, prefix: str, function: Callable[..., Any], layer: Layer, *args: Any) -> Any:
         """Run a task on a layer, unless what it finds is known."""
         text = f"{layer.reader.token}|{(function.__name__, *args)!r}"
-        key = f"{prefix}-{blake2b(text.encode(), digest_size=16).hexdigest()}"
+        key = f"{prefix}-{digest(text)}"
         return await self._once(key, self._runner.run(function, layer.reader, *args, key=key))
 
     async def _once(self, key: str, work: Coroutine[Any, Any, Any] | Awaitable[Any]) -> Any:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
 from typing import Any
 
 from visiomatic_dask.config import Settings
 from visiomatic_dask.cube import Layer, Reader
 from visiomatic_dask.engine import spectra_tasks, tasks
+from visiomatic_dask.engine.digests import digest
 from visiomatic_dask.engine.distributions import Distributions, FoundCut, FoundHistogram, StoredHistograms
 from visiomatic_dask.engine.spectral import SpectralCopies
 from visiomatic_dask.engine.task_runner import TaskRunner
@@ -163,4 +163,4 @@ class Measurer:
 def _key(prefix: str, reader: Reader, *parts: Any) -> str:
     """Make a task's key, which says everything its result depends on."""
     text = f"{reader.token}|{parts!r}"
-    return f"{prefix}-{blake2b(text.encode(), digest_size=16).hexdigest()}"
+    return f"{prefix}-{digest(text)}"

@@ -10,7 +10,8 @@ from typing import Literal
 
 from visiomatic_dask.cube import Reader
 from visiomatic_dask.engine.band_stream import BandTask
-from visiomatic_dask.engine.requests import RegionRequest, digest
+from visiomatic_dask.engine.digests import digest
+from visiomatic_dask.engine.requests import RegionRequest
 from visiomatic_dask.engine.tasks import render_band
 from visiomatic_dask.pyramid import Box
 from visiomatic_dask.rendering import LookTables, Style

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 
 from visiomatic_dask.cube import Layer
+from visiomatic_dask.engine.digests import digest
 from visiomatic_dask.engine.onto import Onto
 from visiomatic_dask.engine.timing import Timing
 from visiomatic_dask.pyramid import Box
@@ -100,8 +100,3 @@ class Picture:
     timing: Timing | None = field(default=None, compare=False)
     kept: bool = field(default=False, compare=False)
     passing: bool = False
-
-
-def digest(text: str) -> str:
-    """32 hexadecimal digits of a text (BLAKE2b)."""
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

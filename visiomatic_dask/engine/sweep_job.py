@@ -8,7 +8,7 @@ from typing import Literal
 from distributed import Client, Future
 
 from visiomatic_dask.cube import Layer, Reader
-from visiomatic_dask.engine.requests import digest
+from visiomatic_dask.engine.digests import digest
 from visiomatic_dask.engine.tasks import render_band
 from visiomatic_dask.pyramid import Box
 from visiomatic_dask.rendering import LookTables, Style, encode

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 from datetime import UTC, datetime
-from hashlib import blake2b
 
 from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine.cutouts import CutoutPlan
+from visiomatic_dask.engine.digests import digest
 from visiomatic_dask.errors import CubeNotFound, InvalidRequest
 from visiomatic_dask.server.arguments import Arguments
 from visiomatic_dask.server.query import resource_box
@@ -35,7 +35,7 @@ class CutoutHandler(StreamingHandler):
         plan = await services.renderer.exports.plan_cutout(layer, level, box, channels)
         stem = name.rsplit("/", 1)[-1]
         history = _history(stem, plan, channels, services.version)
-        token = blake2b("|".join((plan.token, *history)).encode(), digest_size=16).hexdigest()
+        token = digest("|".join((plan.token, *history)))
         # What is in the file tells the day: it is not the same for ever.
         delivery = Delivery()
         if self._unchanged(token, delivery):

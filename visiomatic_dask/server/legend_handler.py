@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from hashlib import blake2b
 from typing import get_args
 
 from tornado.web import HTTPError
 
 from visiomatic_dask.cube import Layer
+from visiomatic_dask.engine.digests import digest
 from visiomatic_dask.errors import InvalidRequest
 from visiomatic_dask.rendering import Collapse, Mix, Style
 from visiomatic_dask.rendering.colours import canonical_colour
@@ -54,7 +54,7 @@ class LegendHandler(LayerHandler):
         # A preset may have the key, too, and the format's own is that nothing is drawn.
         show_bad = "bad" in arguments or style.look.bad != _TRANSPARENT
         parts = (opened.cube.fingerprint, layer.name, style.text, frame, suffix, show_bad, services.version)
-        token = blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+        token = digest(repr(parts))
         self._set_headers(cache_headers(token, Delivery(fingerprinted=fingerprinted)))
         if not_modified(token, self.request.headers.get("If-None-Match")):
             self.set_status(304)
