@@ -18,6 +18,7 @@ from visiomatic_dask import __version__
 from visiomatic_dask.config import load_settings
 from visiomatic_dask.cube import Layer, Window
 from visiomatic_dask.engine import bricks, drafts
+from visiomatic_dask.engine.bricks import Brick
 from visiomatic_dask.engine.coarse_brick import CoarseBrick, standing_for
 from visiomatic_dask.engine.collapse_brick import CollapseBrick
 from visiomatic_dask.engine.draft_news import TOPIC
@@ -86,7 +87,7 @@ def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
 def compile_kernels(nan: NaNPolicy) -> None:
     """Have numba done with its work, which would look like a pause in a drag."""
     base, full = (MixBrick(READER, 0, Box(0, 0, 8, 8), mix_of(high, nan=nan)) for high in (90.0, 120.0))
-    delta = MixDelta.between(base, full, full.read_cost)
+    delta = MixDelta.between(Brick(base), full, full.read_cost)
     assert delta is not None
     delta.added_to(base.load())
     READ.clear()
@@ -166,7 +167,7 @@ def test_no_difference_is_made_of_another_one() -> None:
 
 def test_a_difference_whose_base_is_lost_is_the_sum() -> None:
     base, full = (MixBrick(READER, 0, Box(0, 0, SIDE, SIDE), mix_of(high)) for high in (90.0, 120.0))
-    delta = MixDelta.between(base, full, full.read_cost)
+    delta = MixDelta.between(Brick(base), full, full.read_cost)
     assert delta is not None
     np.testing.assert_array_equal(delta.load(), full.load())
     np.testing.assert_allclose(delta.added_to(base.load()), full.load(), rtol=1e-3, atol=1e-4)

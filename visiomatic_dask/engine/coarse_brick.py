@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from visiomatic_dask.cube import Reader
 from visiomatic_dask.engine.collapse_brick import CollapseBrick
+from visiomatic_dask.engine.draft_recipe import DraftRecipe
 from visiomatic_dask.engine.mix_brick import MixBrick
 from visiomatic_dask.engine.placement import Placement
 from visiomatic_dask.engine.plane_brick import share_of
@@ -24,7 +24,16 @@ from visiomatic_dask.pyramid import (
     native_pixels,
     some_rows,
 )
-from visiomatic_dask.rendering import Mix, MixSums, absolute_weights, finish_mix
+from visiomatic_dask.rendering import (
+    Mix,
+    MixSums,
+    absolute_weights,
+    channel_terms,
+    collapse_channel,
+    empty_collapse,
+    finish_collapse,
+    finish_mix,
+)
 
 _MOST_CHANNELS = 64
 """Channels, or groups of those that share chunks: each costs a call of the reader, however little it reads."""
@@ -33,7 +42,7 @@ _LEAST_READ = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class CoarseBrick:
+class CoarseBrick(DraftRecipe):
     """Something like a mix or a collapsed range, of a part of its source.
 
     Of a mix, channels are taken evenly along the weights of each colour, and each stands for those that are nearest to
@@ -51,33 +60,11 @@ class CoarseBrick:
     read: int
 
     prefix = "mix-partial"
-    is_deep = False
-    assembly = None
-
-    @property
-    def reader(self) -> Reader:
-        """The layer whose pixels it is made of."""
-        return self.full.reader
-
-    @property
-    def box(self) -> Box:
-        """Rectangle at its level."""
-        return self.full.box
 
     @property
     def text(self) -> str:
         """Canonical text."""
         return f"{self.full.text}|coarse {self.read}"
-
-    @property
-    def is_long(self) -> bool:
-        """Whether it is more than every tile can carry along."""
-        return self.full.is_long
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the brick."""
-        return self.full.nbytes
 
     @property
     def placement(self) -> Placement:
@@ -159,18 +146,21 @@ class CoarseBrick:
         self, channels: list[int], planes: Iterator[tuple[int, NDArray[np.float32]]], rows: int
     ) -> NDArray[np.float32]:
         """Mix or collapse what has been read; rows are as many as a plane has."""
+        shape = rows, self.box.columns
         if isinstance(self.full, CollapseBrick):
-            first, last = self.full.channels
-            return _collapsed(self.full.method, planes, (rows, self.box.columns), (last - first) / len(channels))
+            method = self.full.method
+            partial = empty_collapse(shape, method)
+            for _, plane in planes:
+                collapse_channel(plane, method, partial)
+            if method == "sum":  # of all that those stand for
+                first, last = self.full.channels
+                partial[0] *= (last - first) / len(channels)
+            return finish_collapse([partial], method)[np.newaxis]
         mix = standing_for(self.full.mix, channels)
-        index = {channel: i for i, channel in enumerate(mix.channels)}
-        lows, factors, weights = mix.cuts[:, 0].tolist(), mix.factors.tolist(), mix.weights.tolist()
-        by_weight = mix.nan == "renormalise"
-        sums = MixSums(rows, self.box.columns, by_weight)
+        terms, by_weight = channel_terms(mix), mix.nan == "renormalise"
+        sums, out = MixSums(*shape, by_weight), np.empty((6 if by_weight else 3, *shape), np.float32)
         for channel, plane in planes:
-            i = index[channel]
-            sums.add(plane, lows[i], factors[i], weights[i], bottom_up=False)
-        out = np.empty((6 if by_weight else 3, rows, self.box.columns), np.float32)
+            sums.add(plane, *terms[channel], bottom_up=False)
         sums.write(out)
         finish_mix(out, absolute_weights(mix) if by_weight else None)
         return out
@@ -201,25 +191,3 @@ def standing_for(mix: Mix, channels: list[int]) -> Mix:
     weights = np.zeros((len(kept), 3))
     np.add.at(weights, nearest, mix.weights)
     return Mix(channels, mix.cuts[np.searchsorted(every, kept)], weights, mix.nan)
-
-
-def _collapsed(
-    method: str, planes: Iterator[tuple[int, NDArray[np.float32]]], shape: tuple[int, int], each: float
-) -> NDArray[np.float32]:
-    """Collapse some planes, each of which stands for `each` of them."""
-    total, count = np.zeros(shape, np.float64), np.zeros(shape, np.int32)
-    extreme = np.full(shape, np.nan, np.float32)
-    for _, plane in planes:
-        finite = np.isfinite(plane)
-        if method in ("mean", "sum"):
-            np.add(total, plane, out=total, where=finite)
-            count += finite
-        else:
-            merge = np.fmax if method == "max" else np.fmin
-            merge(extreme, plane, out=extreme, where=finite)
-    if method in ("mean", "sum"):
-        with np.errstate(invalid="ignore", divide="ignore"):
-            extreme = (total / count if method == "mean" else np.where(count > 0, total * each, np.nan)).astype(
-                np.float32
-            )
-    return extreme[np.newaxis]

@@ -13,9 +13,7 @@ from visiomatic_dask.engine.channel_sums import Assembly, Part, count_parts, run
 from visiomatic_dask.engine.placement import Placement
 from visiomatic_dask.engine.plane_brick import share_of
 from visiomatic_dask.pyramid import Box, Storage, channel_groups, channel_strips, groups_cost, native_pixels
-from visiomatic_dask.rendering import CollapseMethod
-
-_LARGEST = float(np.finfo(np.float32).max)
+from visiomatic_dask.rendering import CollapseMethod, collapse_channel, empty_collapse, finish_collapse
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ class CollapseBrick:
     def text(self) -> str:
         """Canonical text."""
         place = f"{self.reader.token}|{self.level}|{self.box}"
-        return f"{place}|{self.method} {self.channels}|{self.preview_read}|{self._parts}"
+        return f"{place}|{self.method} {self.channels}|{self.preview_read}"
 
     @property
     def nbytes(self) -> int:
@@ -117,23 +115,14 @@ class CollapseBrick:
         Returns
         -------
         ndarray of float64, (2, rows, columns)
-            Sum and number of the channels that are finite; or the extreme value, NaN where there is none, and nothing.
+            As of `visiomatic_dask.rendering.collapse_channel`.
         """
-        out = np.zeros((2, self.box.rows, self.box.columns))
-        is_sum = self.method in ("mean", "sum")
-        if not is_sum:
-            out[0] = np.nan
+        out = empty_collapse((self.box.rows, self.box.columns), self.method)
         channels = range(*self.channels)
         for strip, stream in channel_strips(self.reader, channels, self.level, self.box, self.preview_read):
-            result, count = out[:, strip.top : strip.bottom, strip.left : strip.right]
+            there = out[:, strip.top : strip.bottom, strip.left : strip.right]
             for _, pixels, bottom_up in stream:
-                plane = native_pixels(pixels)[:: -1 if bottom_up else 1]
-                finite = np.isfinite(plane)
-                if is_sum:
-                    np.add(result, plane, out=result, where=finite)
-                    count += finite
-                else:
-                    (np.fmax if self.method == "max" else np.fmin)(result, plane, out=result, where=finite)
+                collapse_channel(native_pixels(pixels)[:: -1 if bottom_up else 1], self.method, there)
         return out
 
 
@@ -151,16 +140,4 @@ class CollapseCombination:
 
     def of(self, partials: Sequence[NDArray[np.float64]]) -> NDArray[np.float32]:
         """Make the brick."""
-        result, count = partials[0].copy()
-        for other, more in partials[1:]:
-            if self.method in ("mean", "sum"):
-                result += other
-                count += more
-            else:
-                (np.fmax if self.method == "max" else np.fmin)(result, other, out=result)
-        if self.method == "mean":
-            np.divide(result, count, out=result, where=count > 0)
-        if self.method in ("mean", "sum"):
-            result[count == 0] = np.nan
-        # What float32 does not reach would be infinite, and taken for missing.
-        return np.clip(result, -_LARGEST, _LARGEST).astype(np.float32)[np.newaxis]
+        return finish_collapse(partials, self.method)[np.newaxis]

@@ -59,9 +59,9 @@ class FullBases:
         residency, found = keeper.residency, None
         for key, brick in self._mixes.get(_rectangle(wanted), {}).items():
             base, holders = brick(), residency.workers(key)
-            if base is None or not holders or not isinstance(base.recipe, MixBrick):
+            if base is None or not holders:
                 continue
-            delta = MixDelta.between(base.recipe, wanted, cost, min(holders))
+            delta = MixDelta.between(base, wanted, cost, min(holders))
             if delta is not None and (found is None or delta.read_cost < found.read_cost):
                 found = delta
         if found is not None:

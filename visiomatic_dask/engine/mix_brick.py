@@ -13,7 +13,7 @@ from visiomatic_dask.engine.channel_sums import Assembly, Part, count_parts, run
 from visiomatic_dask.engine.placement import Placement
 from visiomatic_dask.engine.plane_brick import share_of
 from visiomatic_dask.pyramid import Box, Storage, channel_groups, channel_strips, groups_cost
-from visiomatic_dask.rendering import Mix, MixSums, add_partial, finish_mix
+from visiomatic_dask.rendering import Mix, MixSums, absolute_weights, add_partial, channel_terms, finish_mix
 
 _MOST_CARRIED = 64
 """Channels of a mix whose recipe travels with every tile: three kilobytes."""
@@ -78,22 +78,25 @@ class MixBrick:
         return np.flatnonzero(self.mix.weights.any(axis=1))
 
     @property
+    def _weighty_channels(self) -> list[int]:
+        return [self.mix.channels[index] for index in self._weighty.tolist()]
+
+    @property
     def _sizes(self) -> list[int]:
         """Numbers of channels that are read together."""
-        storage, weighty = Storage.of(self.reader), self._weighty
+        storage = Storage.of(self.reader)
         if not storage.is_chunked:
-            return [1] * len(weighty)
-        channels = [self.mix.channels[index] for index in weighty.tolist()]
-        return [len(group) for group in channel_groups(storage, self.level, channels, self.box.rows, self.box.columns)]
+            return [1] * len(self._weighty)
+        rows, columns = self.box.rows, self.box.columns
+        return [len(one) for one in channel_groups(storage, self.level, self._weighty_channels, rows, columns)]
 
     @property
     def _whole_cost(self) -> int:
         """Bytes read of the source, were it no subsample."""
-        storage, weighty = Storage.of(self.reader), self._weighty
+        storage = Storage.of(self.reader)
         if not storage.is_chunked:  # without a list of thousands of channels
-            return len(weighty) * storage.cost((0, 1), self.level, self.box)
-        channels = [self.mix.channels[index] for index in weighty.tolist()]
-        groups = channel_groups(storage, self.level, channels, self.box.rows, self.box.columns)
+            return len(self._weighty) * storage.cost((0, 1), self.level, self.box)
+        groups = channel_groups(storage, self.level, self._weighty_channels, self.box.rows, self.box.columns)
         return groups_cost(storage, groups, self.level, self.box)
 
     @property
@@ -121,9 +124,7 @@ class MixBrick:
 
     @property
     def _total(self) -> tuple[float, ...] | None:
-        if self.mix.nan != "renormalise":
-            return None
-        return tuple(np.abs(self.mix.weights[self._weighty]).sum(axis=0).tolist())
+        return absolute_weights(self.mix) if self.mix.nan == "renormalise" else None
 
     def part(self, box: Box, plane: int) -> MixBrick:  # noqa: ARG002 - a mix has no planes to choose from
         """Recipe of a rectangle."""
@@ -139,13 +140,11 @@ class MixBrick:
         """Sum the channels; see `visiomatic_dask.rendering.MixSums.write`."""
         by_weight = self.mix.nan == "renormalise"
         out = np.empty((6 if by_weight else 3, self.box.rows, self.box.columns), np.float32)
-        index = {self.mix.channels[index]: index for index in self._weighty.tolist()}
-        lows, factors, weights = self.mix.cuts[:, 0].tolist(), self.mix.factors.tolist(), self.mix.weights.tolist()
-        for strip, channels in channel_strips(self.reader, tuple(index), self.level, self.box, self.preview_read):
+        terms, weighty = channel_terms(self.mix), self._weighty_channels
+        for strip, channels in channel_strips(self.reader, weighty, self.level, self.box, self.preview_read):
             sums = MixSums(strip.rows, strip.columns, by_weight)
             for channel, pixels, bottom_up in channels:
-                i = index[channel]
-                sums.add(pixels, lows[i], factors[i], weights[i], bottom_up)
+                sums.add(pixels, *terms[channel], bottom_up)
             sums.write(out[:, strip.top : strip.bottom, strip.left : strip.right])
         return out
 

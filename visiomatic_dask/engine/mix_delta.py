@@ -8,8 +8,8 @@ import numpy as np
 from distributed import get_worker
 from numpy.typing import NDArray
 
-from visiomatic_dask.cube import Reader
 from visiomatic_dask.engine.bricks import Brick, BrickRecipe
+from visiomatic_dask.engine.draft_recipe import DraftRecipe
 from visiomatic_dask.engine.mix_brick import MixBrick
 from visiomatic_dask.engine.placement import Placement
 from visiomatic_dask.pyramid import Box, Storage, channel_groups, channel_strips, groups_cost, native_pixels
@@ -22,7 +22,7 @@ _CHEAPER = 20
 
 
 @dataclass(frozen=True, slots=True)
-class MixDelta:
+class MixDelta(DraftRecipe):
     """A mix made of a full one. The task looks for that in its worker's memory, and sums all channels where it is not.
 
     Attributes
@@ -46,52 +46,34 @@ class MixDelta:
     worker: str | None = None
 
     prefix = "mix-delta"
-    is_deep = False
-    assembly = None
 
     @classmethod
-    def between(cls, base: MixBrick, full: MixBrick, cost: int, worker: str | None = None) -> MixDelta | None:
+    def between(cls, base: Brick, full: MixBrick, cost: int, worker: str | None = None) -> MixDelta | None:
         """Make the recipe of a mix from another of the same rectangle; None where it is not much cheaper than the sum.
 
         Parameters
         ----------
-        base, full : MixBrick
-            What is there, and what is wanted.
+        base : Brick
+            What is there: a full mix.
+        full : MixBrick
+            What is wanted.
         cost : int
             What the sum reads.
         worker : str, optional
             Holds the base.
         """
-        changes = changes_between(base.mix, full.mix, MOST_CHANGES)
+        assert isinstance(base.recipe, MixBrick)
+        there = base.recipe.mix
+        changes = changes_between(there, full.mix, MOST_CHANGES)
         if changes is None:
             return None
-        delta = cls(full, Brick(base).key, absolute_weights(base.mix), changes, worker)
+        delta = cls(full, base.key, absolute_weights(there), changes, worker)
         return delta if delta.read_cost * _CHEAPER <= cost else None
-
-    @property
-    def reader(self) -> Reader:
-        """The layer whose pixels it is made of."""
-        return self.full.reader
-
-    @property
-    def box(self) -> Box:
-        """Rectangle at its level."""
-        return self.full.box
 
     @property
     def text(self) -> str:
         """Canonical text."""
         return f"{self.full.text}|{self.base_key}"
-
-    @property
-    def is_long(self) -> bool:
-        """Whether it is more than every tile can carry along."""
-        return self.full.is_long
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the brick."""
-        return self.full.nbytes
 
     @property
     def placement(self) -> Placement:

@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from visiomatic_dask.cube import Reader
 from visiomatic_dask.pyramid import sample_spectra
-from visiomatic_dask.rendering import CollapseMethod, Cut, equalisation, sample_cut
+from visiomatic_dask.rendering import (
+    CollapseMethod,
+    Cut,
+    collapse_channel,
+    empty_collapse,
+    equalisation,
+    finish_collapse,
+    sample_cut,
+)
 from visiomatic_dask.rendering.recipes import PrincipalComponents
 
 _MOST_VALUES = 2**22
@@ -46,13 +54,7 @@ def _bounded(reader: Reader, sample_limit: int) -> int:
 
 def _collapsed(sample: NDArray[np.float32], method: CollapseMethod) -> NDArray[np.float32]:
     """Make one value of each spectrum, over its finite ones; NaN where there are none."""
-    finite = np.isfinite(sample)
-    if method in ("max", "min"):
-        values = np.where(finite, sample, np.float32(np.nan))
-        return np.fmax.reduce(values, axis=1) if method == "max" else np.fmin.reduce(values, axis=1)
-    counts = finite.sum(axis=1)
-    sums = np.where(finite, sample, np.float32(0)).sum(axis=1, dtype=np.float64)
-    with np.errstate(invalid="ignore", over="ignore"):
-        sums[counts == 0] = np.nan
-        found = sums / np.maximum(counts, 1) if method == "mean" else sums
-        return found.astype(np.float32)
+    partial = empty_collapse(sample.shape[:1], method)
+    for channel in sample.T:
+        collapse_channel(channel, method, partial)
+    return finish_collapse([partial], method)

@@ -4,6 +4,7 @@ NumPy and Numba only: no I/O, no Dask.
 """
 
 from visiomatic_dask.rendering.canvas import Canvas
+from visiomatic_dask.rendering.collapsing import collapse_channel, empty_collapse, finish_collapse
 from visiomatic_dask.rendering.colormap_names import check_colormap, colormap_groups, colormap_names
 from visiomatic_dask.rendering.content import Collapse, CollapseMethod, Content, Cut, Mix, Mono, NaNPolicy
 from visiomatic_dask.rendering.cuts import (
@@ -27,7 +28,15 @@ from visiomatic_dask.rendering.mix_changes import (
     change_mix,
     changes_between,
 )
-from visiomatic_dask.rendering.mixing import MixSums, add_channel, add_partial, add_weights, finish_mix, settle
+from visiomatic_dask.rendering.mixing import (
+    MixSums,
+    add_channel,
+    add_partial,
+    add_weights,
+    channel_terms,
+    finish_mix,
+    settle,
+)
 from visiomatic_dask.rendering.render import render_mix, render_plane
 from visiomatic_dask.rendering.stretches import stretch_values
 from visiomatic_dask.rendering.style import Style
@@ -59,11 +68,15 @@ __all__ = [
     "background",
     "change_mix",
     "changes_between",
+    "channel_terms",
     "check_colormap",
+    "collapse_channel",
     "colormap_groups",
     "colormap_names",
+    "empty_collapse",
     "encode",
     "equalisation",
+    "finish_collapse",
     "finish_mix",
     "histogram_cut",
     "interpolate_backgrounds",

@@ -15,7 +15,9 @@ from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-_LARGEST = float(np.finfo(np.float32).max)
+from visiomatic_dask.rendering.content import Mix
+
+LARGEST = float(np.finfo(np.float32).max)
 _TOGETHER = 16
 """Channels that are added in float32 before their sum is added in float64: little is lost of so few."""
 _FAR, _NEAR = 1e30, 1e-30
@@ -158,6 +160,12 @@ def add_weights(channel: Pixels, weights: NDArray[np.float64], sums: NDArray[np.
             _add_where_finite(channel[i], weights[k], sums[k, target])
 
 
+def channel_terms(mix: Mix) -> dict[int, tuple[float, list[float], list[float]]]:
+    """List lower cut, factors and weights of each channel: what `MixSums.add` takes of it."""
+    lows, factors, weights = mix.cuts[:, 0].tolist(), mix.factors.tolist(), mix.weights.tolist()
+    return dict(zip(mix.channels, zip(lows, factors, weights, strict=True), strict=True))
+
+
 class MixSums:
     """Sums of some channels of a mix over one strip of it.
 
@@ -223,7 +231,7 @@ class MixSums:
         self.sums += self._offsets[:, np.newaxis, np.newaxis]
         self._offsets[:] = 0
         # What float32 does not reach would be infinite, and taken for missing.
-        np.clip(self.sums, -_LARGEST, _LARGEST, out=out[:3], casting="same_kind")
+        np.clip(self.sums, -LARGEST, LARGEST, out=out[:3], casting="same_kind")
         if self._by_weight:
             out[3:] = self._everywhere[:, np.newaxis, np.newaxis] + (0 if self._somewhere is None else self._somewhere)
         if not self._everywhere.any() and self._somewhere is not None:
@@ -249,7 +257,7 @@ def finish_mix(sums: NDArray[np.float32], total: Sequence[float] | None) -> None
             whole = (there > 0) & (there != np.float32(of_all))
             with np.errstate(over="ignore", divide="ignore"):
                 np.multiply(sums[colour], np.float32(of_all) / there, out=sums[colour], where=whole)
-            np.clip(sums[colour], -_LARGEST, _LARGEST, out=sums[colour])
+            np.clip(sums[colour], -LARGEST, LARGEST, out=sums[colour])
 
 
 def add_partial(partials: Sequence[NDArray[np.float32]], total: Sequence[float] | None) -> NDArray[np.float32]:
@@ -263,7 +271,7 @@ def add_partial(partials: Sequence[NDArray[np.float32]], total: Sequence[float] 
             together[:3] += np.where(missing, 0, partial[:3, row])
             together[3:] += partial[3:, row]
             empty &= missing
-        np.clip(together, -_LARGEST, _LARGEST, out=out[:, row], casting="same_kind")
+        np.clip(together, -LARGEST, LARGEST, out=out[:, row], casting="same_kind")
         out[:3, row, empty] = np.nan
     finish_mix(out, total)
     return out
