@@ -17,8 +17,8 @@ from pathlib import Path
 import uvloop
 from distributed import Client
 
+from visiomatic_dask.engine.brick_tasks import BrickTask, make_brick
 from visiomatic_dask.engine.bricks import Brick
-from visiomatic_dask.engine.keeper import Order, make_brick
 from visiomatic_dask.engine.plane_brick import PlaneBrick
 from visiomatic_dask.engine.results import finished
 from visiomatic_dask.pyramid import Box
@@ -108,7 +108,7 @@ async def disturbed(server: Running, cube: Path) -> AsyncIterator[None]:
             rows, channel = max(1, layer.height // 64), turn % layer.channels
             top = turn % 8 * rows
             strip = PlaneBrick(layer.reader, 3, (channel, channel + 1), Box(top, 0, top + rows, layer.width // 8))
-            work = (make_brick, Order(Brick(strip).key, strip)) if number else (hold_the_lock, BUSY)
+            work = (make_brick, BrickTask(Brick(strip).key, strip)) if number else (hold_the_lock, BUSY)
             future = client.submit(*work, workers=[worker], pure=False, priority=-10)
             try:
                 await finished(future)

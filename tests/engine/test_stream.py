@@ -144,9 +144,9 @@ def test_a_brick_that_is_there_is_not_moved(protocol: str) -> None:
     async def use(client: Client, worker: Worker) -> None:
         recipe = a_recipe(3)
         job = a_job(recipe)
-        from visiomatic_dask.engine.keeper import Order, make_brick
+        from visiomatic_dask.engine.brick_tasks import BrickTask, make_brick
 
-        future = client.submit(make_brick, Order(job.key, recipe), key=job.key)
+        future = client.submit(make_brick, BrickTask(job.key, recipe), key=job.key)
         await future
         async with stream_to(worker) as (stream, _told, _closed):
             there = await stream.ask(job)

@@ -4,71 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from distributed import Client, Future
-from numpy.typing import NDArray
 
-from visiomatic_dask.engine.bricks import Brick, BrickRecipe, part_key
-from visiomatic_dask.engine.channel_sums import Assembly, Combination, Part
-from visiomatic_dask.engine.coarse_brick import CoarseBrick
-from visiomatic_dask.engine.mix_delta import MixDelta
-from visiomatic_dask.engine.placement import preferred
+from visiomatic_dask.engine.brick_tasks import BrickTask, priority_of, submit_combination, submit_tasks, tasks_of
+from visiomatic_dask.engine.bricks import Brick, part_key
+from visiomatic_dask.engine.channel_sums import Assembly
+from visiomatic_dask.engine.placement import Placement, preferred
 from visiomatic_dask.engine.residency import Deliver, Instruction, Locate, Release, Residency, State, Submit
 from visiomatic_dask.errors import CubeChanged, Unavailable, VisiomaticError
 
 logger = logging.getLogger(__name__)
-
-_PRIORITY_DRAFT, _PRIORITY, _PRIORITY_AHEAD = 12, 10, 5
-"""Drafts, for which nothing is there yet, and which take little; what is on screen; then what is read ahead, or follows
-drafts. All before what others run on a shared cluster. Builds will have less.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What a task is to make. Dask hashes what it maps over: here the key, which says it all.
-
-    Attributes
-    ----------
-    key : str
-        Of the task.
-    recipe : BrickRecipe or Part
-        Of a brick or a part of one.
-    """
-
-    key: str
-    recipe: BrickRecipe | Part
-
-    def __dask_tokenize__(self) -> str:
-        return self.key
-
-
-def make_brick(order: Order) -> NDArray[Any]:
-    """Make a brick, or a part of one: the task behind ``load-brick-…`` and ``mix-partial-…``."""
-    return order.recipe.load()
-
-
-def combine_parts(combination: Combination, partials: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
-    """Put a brick together of its parts: the task behind ``mix-combine-…``."""
-    return combination.of(partials)
-
-
-def _tasks(brick: Brick) -> Iterator[tuple[str, BrickRecipe | Part]]:
-    """Keys and recipes of the tasks that read what a brick is made of."""
-    if brick.assembly is None:
-        yield brick.key, brick.recipe
-    else:
-        yield from ((part_key(part), part) for part in brick.assembly.parts)
-
-
-def _priority(one: Submit) -> int:
-    if isinstance(one.brick.recipe, MixDelta | CoarseBrick):
-        return _PRIORITY_DRAFT
-    return _PRIORITY_AHEAD if one.ahead else _PRIORITY
 
 
 class _Waiting:
@@ -266,53 +214,33 @@ class BrickKeeper:
         if self._closed:
             return
         workers = self._live_workers()
-        groups: dict[tuple[str | None, int], dict[str, BrickRecipe | Part]] = {}
+        groups: dict[tuple[str | None, int], dict[str, BrickTask]] = {}
         arriving = [one for key, one in submitted.items() if self.residency.state(key) is State.ARRIVING]
         for one in arriving:  # and none that was let go of in the same turn
-            for key, recipe in _tasks(one.brick):
-                where = preferred(recipe.placement, workers)
-                groups.setdefault((where, _priority(one)), {})[key] = recipe
-                if where is not None:
-                    self._sent_to.setdefault(one.brick.key, set()).add(where)
-        # One client.map a worker: with single submits each would wait for the comm's timers in turn. What was wanted
-        # first is made first.
-        made: dict[str, Future] = {}
-        for (worker, priority), group in groups.items():
-            futures = self._client.map(
-                make_brick,
-                [Order(key, recipe) for key, recipe in group.items()],
-                key=list(group),
-                workers=None if worker is None else [worker],
-                allow_other_workers=worker is not None,
-                priority=priority,
-            )
-            made.update(zip(group, futures, strict=True))
+            for task in tasks_of(one.brick):
+                where = self._sent(one.brick.key, task.recipe.placement, workers)
+                groups.setdefault((where, priority_of(one)), {})[task.key] = task
+        made = submit_tasks(self._client, groups)
         for one in arriving:
             key, assembly = one.brick.key, one.brick.assembly
             self._futures[key] = made[key] if assembly is None else self._combine(one, assembly, made, workers)
             self._watch(key, self._futures[key])
 
     def _combine(self, one: Submit, assembly: Assembly, made: Mapping[str, Future], workers: Sequence[str]) -> Future:
-        """Submit the task that puts a brick together of its parts, which end with it.
-
-        Their futures are held as long: what is released before the scheduler has seen the task that depends on it would
-        be lost to that.
-        """
+        """Submit the task that puts a brick together of its parts, whose futures are held until that ends."""
+        key = one.brick.key
         parts = [made[part_key(part)] for part in assembly.parts]
         # Of futures of its own for each brick: two may share a part, and one be let go of.
-        self._parts[one.brick.key] = [Future(part.key, self._client) for part in parts]
-        worker = preferred(one.brick.recipe.placement, workers)
+        self._parts[key] = [Future(part.key, self._client) for part in parts]
+        worker = self._sent(key, one.brick.recipe.placement, workers)
+        return submit_combination(self._client, key, assembly.combination, parts, worker, priority_of(one))
+
+    def _sent(self, key: str, placement: Placement, workers: Sequence[str]) -> str | None:
+        """Choose the worker that is to make a brick, or a part of one, and note that for the brick."""
+        worker = preferred(placement, workers)
         if worker is not None:
-            self._sent_to.setdefault(one.brick.key, set()).add(worker)
-        return self._client.submit(
-            combine_parts,
-            assembly.combination,
-            parts,
-            key=one.brick.key,
-            workers=None if worker is None else [worker],
-            allow_other_workers=worker is not None,
-            priority=_priority(one) + 1,
-        )
+            self._sent_to.setdefault(key, set()).add(worker)
+        return worker
 
     def _watch(self, key: str, future: Future) -> None:
         """Be told when a brick's task is done, without fetching its result: arrays never come to the front end.
