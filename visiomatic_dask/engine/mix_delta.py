@@ -12,6 +12,7 @@ from visiomatic_dask.engine.bricks import Brick, BrickRecipe
 from visiomatic_dask.engine.draft_recipe import DraftRecipe
 from visiomatic_dask.engine.mix_brick import MixBrick
 from visiomatic_dask.engine.placement import Placement
+from visiomatic_dask.engine.worker_memory import in_memory
 from visiomatic_dask.pyramid import Box, Storage, channel_groups, channel_strips, groups_cost, native_pixels
 from visiomatic_dask.rendering import ChannelChange, absolute_weights, change_mix, changes_between
 
@@ -96,7 +97,7 @@ class MixDelta(DraftRecipe):
 
     def load(self) -> NDArray[np.float32]:
         """Add the difference to a copy of the base."""
-        base = _in_memory(self.base_key)
+        base = _base(self.base_key)
         return self.full.load() if base is None else self.added_to(base)
 
     def added_to(self, base: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -114,11 +115,10 @@ class MixDelta(DraftRecipe):
         return made
 
 
-def _in_memory(key: str) -> NDArray[np.float32] | None:
+def _base(key: str) -> NDArray[np.float32] | None:
     """Find a brick in the memory of the worker that this runs on; None elsewhere."""
     try:
-        data = get_worker().data
+        worker = get_worker()
     except ValueError:  # this is no task
         return None
-    brick: NDArray[np.float32] | None = getattr(data, "fast", data).get(key)
-    return brick
+    return in_memory(worker).get(key)

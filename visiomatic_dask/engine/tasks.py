@@ -17,6 +17,7 @@ from visiomatic_dask.cube import Reader
 from visiomatic_dask.engine.content_bricks import brick_of
 from visiomatic_dask.engine.distribution_tasks import LARGEST_SAMPLE
 from visiomatic_dask.engine.tile_job import BrickAbsent, Rendered, TileJob, render_job
+from visiomatic_dask.engine.worker_memory import in_memory
 from visiomatic_dask.pyramid import Box, Storage, cuts, sample_layer
 from visiomatic_dask.rendering import (
     Background,
@@ -114,8 +115,7 @@ def render_tile(job: tuple[Any, ...]) -> tuple[str, Rendered | None]:
         ``ok``, ``moved`` or, with None, ``absent``, as over the stream.
     """
     tile = TileJob(*job)
-    data = get_worker().data
-    brick = getattr(data, "fast", data).get(tile.key)
+    brick = in_memory(get_worker()).get(tile.key)
     try:
         return ("moved" if brick is None else "ok"), render_job(tile, brick, TableCache())
     except BrickAbsent:

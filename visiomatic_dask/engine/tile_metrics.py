@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from distributed import Worker
 
 from visiomatic_dask.engine.bricks import BRICK_PREFIXES
+from visiomatic_dask.engine.worker_memory import in_memory
 
 
 class TileMetrics:
@@ -66,6 +66,7 @@ class _Change:
 
 def brick_mib(worker: Worker) -> float:
     """MiB of bricks in a worker's memory."""
-    data: Any = getattr(worker.data, "fast", worker.data)
-    bricks = (value for key, value in data.items() if isinstance(key, str) and key.startswith(BRICK_PREFIXES))
+    bricks = (
+        value for key, value in in_memory(worker).items() if isinstance(key, str) and key.startswith(BRICK_PREFIXES)
+    )
     return float(sum(brick.nbytes for brick in bricks)) / 2**20

@@ -29,6 +29,7 @@ from visiomatic_dask.engine import bulk
 from visiomatic_dask.engine.render_pool import RenderJob, RenderPool
 from visiomatic_dask.engine.tile_job import BrickAbsent, Rendered, TileJob, render_job
 from visiomatic_dask.engine.tile_metrics import TileMetrics
+from visiomatic_dask.engine.worker_memory import in_memory
 from visiomatic_dask.errors import VisiomaticError
 from visiomatic_dask.pyramid.rebin import accumulate, finish
 from visiomatic_dask.pyramid.store.piece_rebinning import warm_up
@@ -150,12 +151,8 @@ class TileStreamPlugin(WorkerPlugin):
         return await bulk.send_in_parts(self.worker, comm, key, start, stop)
 
     def brick(self, key: str) -> NDArray[np.float32] | None:
-        """Look a brick up in memory only; called on the loop.
-
-        Unspilling there would cost more than reading the source again.
-        """
-        data = self.worker.data
-        found = getattr(data, "fast", data).get(key)
+        """Look a brick up in memory only; called on the loop."""
+        found = in_memory(self.worker).get(key)
         return found if isinstance(found, np.ndarray) else None
 
     @property
