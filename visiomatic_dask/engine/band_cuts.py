@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from visiomatic_dask.errors import TooLarge
 from visiomatic_dask.pyramid import Box, Storage, cuts
@@ -46,7 +46,7 @@ def cut_bands(
     if chunk > rows and chunk * row <= _MOST_BYTES:
         rows = chunk
     while True:
-        found = list(_bands(storage, level, box, rows))
+        found = list(bands(storage, level, box, rows, rows))
         costs = map(cost, found)
         # Up to the first that is too dear: of thousands of bands and channels, adding up takes long.
         dearest = next((one for one in costs if one > read_limit), None)
@@ -61,14 +61,24 @@ def cut_bands(
         rows = min(rows // 2, max(1, rows * read_limit // dearest))
 
 
-def _bands(storage: Storage, level: int, box: Box, rows: int) -> list[Box]:
-    chunk = storage.rows if storage.rows <= rows << level else 1
-    found, top = [], box.top
+def bands(storage: Storage, level: int, box: Box, rows: int, most: int) -> Iterator[Box]:
+    """Cut a rectangle into bands, along the chunks it is stored in where they are not too high.
+
+    Parameters
+    ----------
+    storage, level, box
+        As of `cut_bands`.
+    rows : int
+        Rows of a band at most,
+    most : int
+        and as many as it may have for the sake of whole chunks.
+    """
+    chunk = storage.rows if storage.rows <= most << level else 1
+    top = box.top
     for _, stop in cuts(box.top << level, box.bottom << level, max(rows << level, chunk), chunk, storage.top):
         if stop >> level > top:
-            found.append(Box(top, box.left, stop >> level, box.right))
+            yield Box(top, box.left, stop >> level, box.right)
             top = stop >> level
-    return found
 
 
 def check_read(cost: int, most: int) -> None:

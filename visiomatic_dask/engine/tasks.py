@@ -5,7 +5,7 @@ Statistics, measurements, regions, and tiles by the scheduler route.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from visiomatic_dask.analysis import line_profile, pixel_values
 from visiomatic_dask.cube import Reader
+from visiomatic_dask.engine.band_cuts import bands
 from visiomatic_dask.engine.content_bricks import brick_of
 from visiomatic_dask.engine.distribution_tasks import LARGEST_SAMPLE
 from visiomatic_dask.engine.tile_job import BrickAbsent, Rendered, TileJob, render_job
 from visiomatic_dask.engine.worker_memory import in_memory
-from visiomatic_dask.pyramid import Box, Storage, cuts, sample_layer
+from visiomatic_dask.pyramid import Box, Storage, sample_layer
 from visiomatic_dask.rendering import (
     Background,
     LookTables,
@@ -71,11 +72,11 @@ def render_region(reader: Reader, level: int, box: Box, style: Style, preview_re
         For a subsample: bytes to read at most.
     """
     tables = LookTables.of(style.look)
-    bands = []
-    for band in _region_bands(Storage.of(reader), level, box):
+    rendered = []
+    for band in bands(Storage.of(reader), level, box, _REGION_BAND, _REGION_CHUNK):
         share = None if preview_read is None else max(1, preview_read * band.rows // box.rows)
-        bands.append(render_band(reader, level, band, style, tables, share))
-    return encode(np.concatenate(bands), style.look)
+        rendered.append(render_band(reader, level, band, style, tables, share))
+    return encode(np.concatenate(rendered), style.look)
 
 
 def render_band(
@@ -93,17 +94,6 @@ def render_band(
     if isinstance(content, Mix):
         return render_mix(brick, 0, 0, shape, scale, offset, tables)
     return render_plane(brick, 0, 0, 0, shape, style.low, scale[0], offset[0], tables)
-
-
-def _region_bands(storage: Storage, level: int, box: Box) -> Iterator[Box]:
-    """Cut a region into bands, along the chunks it is stored in where they are not too high."""
-    chunk = storage.rows if storage.rows <= _REGION_CHUNK << level else 1
-    most = max(_REGION_BAND << level, chunk)
-    top = box.top
-    for _, stop in cuts(box.top << level, box.bottom << level, most, chunk, storage.top):
-        if stop >> level > top:
-            yield Box(top, box.left, stop >> level, box.right)
-            top = stop >> level
 
 
 def render_tile(job: tuple[Any, ...]) -> tuple[str, Rendered | None]:
