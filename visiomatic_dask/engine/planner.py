@@ -25,8 +25,8 @@ from visiomatic_dask.engine.reprojected_brick import ReprojectedBrick
 from visiomatic_dask.engine.requests import RegionRequest, TileRequest
 from visiomatic_dask.engine.ways import Way, Ways, grid_of
 from visiomatic_dask.errors import TooLarge
-from visiomatic_dask.pyramid import Box, BrickGrid, BrickLimits, TileGrid
-from visiomatic_dask.rendering import Collapse, Content, Mono, Style
+from visiomatic_dask.pyramid import Box, BrickGrid, BrickLimits, TileGrid, consecutive
+from visiomatic_dask.rendering import Collapse, Content, Mono
 
 _MOST_PLANS = 4096
 _MOST_CHANNELS = 2**20
@@ -159,11 +159,11 @@ class Planner:
         if request.onto is not None:
             return self.needs_of(request.under)
         box = self.tiles(request.layer).box(request.level, request.row, request.column)
-        return [Need(request.level, planes, box) for planes in _runs(request.style)]
+        return [Need(request.level, planes, box) for planes in consecutive(request.style.content.channels)]
 
     def needs_of(self, request: RegionRequest) -> list[Need]:
         """List what has to be in the store for a region to be exact."""
-        return [Need(request.level, planes, request.box) for planes in _runs(request.style)]
+        return [Need(request.level, planes, request.box) for planes in consecutive(request.style.content.channels)]
 
     def plan_region(self, request: RegionRequest) -> RegionPlan:
         """Plan a region: exact from the source, else exact from the store, else a subsample.
@@ -217,7 +217,7 @@ class Planner:
         """Return what reads a region's level from the store, where all of the region is there."""
         layer, level = request.layer, request.level
         stored = None if self._stored is None else self._stored.reader(layer, level)
-        if stored is None or not self._is_done(layer, level, _runs(request.style), request.box):
+        if stored is None or not self._is_done(layer, level, consecutive(request.style.content.channels), request.box):
             return None
         return stored
 
@@ -247,7 +247,7 @@ class Planner:
         reader = None if self._stored is None else self._stored.reader(layer, level)
         if reader is None:
             return None
-        runs = _runs(request.style)
+        runs = consecutive(request.style.content.channels)
         if not self._is_done(layer, level, runs, tile):
             return None
         grid = grid_of(reader, 0, content, self._stored_limits)
@@ -304,15 +304,3 @@ def _plane_text(content: Content) -> str | int:
             return content.shown
         case _:
             return content.text
-
-
-def _runs(style: Style) -> list[tuple[int, int]]:
-    """Channels of a style as ranges of those that follow one another: first, and one past the last."""
-    content = style.content
-    runs: list[tuple[int, int]] = []
-    for channel in content.channels:
-        if runs and runs[-1][1] == channel:
-            runs[-1] = runs[-1][0], channel + 1
-        else:
-            runs.append((channel, channel + 1))
-    return runs

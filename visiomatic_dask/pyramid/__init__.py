@@ -14,7 +14,7 @@ from visiomatic_dask.pyramid.preview import (
 )
 from visiomatic_dask.pyramid.sampling import sample_layer, sample_plane, sampled_channels
 from visiomatic_dask.pyramid.spectra_sample import sample_spectra
-from visiomatic_dask.pyramid.storage import Storage, cuts, plane_windows
+from visiomatic_dask.pyramid.storage import Storage, consecutive, cuts, plane_windows
 from visiomatic_dask.pyramid.tiles import Box, TileGrid
 from visiomatic_dask.pyramid.views import bricks_in_view
 
@@ -29,6 +29,7 @@ __all__ = [
     "bricks_of",
     "channel_groups",
     "channel_strips",
+    "consecutive",
     "cuts",
     "groups_cost",
     "interpolate_rows",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from visiomatic_dask.cube import Reader
 from visiomatic_dask.errors import TooLarge
 from visiomatic_dask.pyramid.loading import read_planes
 from visiomatic_dask.pyramid.preview import chunk_lattice
-from visiomatic_dask.pyramid.storage import Storage
+from visiomatic_dask.pyramid.storage import Storage, consecutive
 from visiomatic_dask.pyramid.tiles import Box
 
 
@@ -41,27 +41,27 @@ def sample_spectra(reader: Reader, channels: Sequence[int], sample_limit: int, r
     """
     storage, count = Storage.of(reader), len(channels)
     if storage.is_chunked:
-        blocks = len({storage.block(channel)[0] for channel in channels})
-        if blocks * storage.block_nbytes > max(read_limit, sample_limit):
+        touched = len({storage.block(channel)[0] for channel in channels})
+        if touched * storage.block_nbytes > max(read_limit, sample_limit):
             raise TooLarge(
-                f"a sample of {count} channels would read {blocks * storage.block_nbytes:,} bytes at least; "
+                f"a sample of {count} channels would read {touched * storage.block_nbytes:,} bytes at least; "
                 f"at most {read_limit:,} are allowed: choose fewer channels, or give cuts"
             )
         whole = Box(0, 0, storage.height, storage.width)
-        cells = chunk_lattice(storage, whole, sample_limit // blocks) or [whole]
+        cells = chunk_lattice(storage, whole, sample_limit // touched) or [whole]
     else:
         cells = _rows(storage, sample_limit // count)
     pixels = sum(cell.rows * cell.columns for cell in cells)
     step = -(-pixels * count * storage.itemsize // max(sample_limit, count * storage.itemsize))
     places = dict(zip(channels, range(count), strict=True))
     parts = []
+    blocks = [planes for run in consecutive(channels) for planes in storage.blocks(run)]
     for cell in cells:
         part = np.empty((count, -(-cell.rows * cell.columns // step)), np.float32)
-        for run in _runs(channels):
-            for planes in storage.blocks(run):
-                for first, values in read_planes(reader, planes, cell):
-                    there = places[planes[0] + first]
-                    part[there : there + len(values)] = values.reshape(len(values), -1)[:, ::step]
+        for planes in blocks:
+            for first, values in read_planes(reader, planes, cell):
+                there = places[planes[0] + first]
+                part[there : there + len(values)] = values.reshape(len(values), -1)[:, ::step]
         parts.append(part)
     return np.concatenate(parts, axis=1).T
 
@@ -75,10 +75,3 @@ def _rows(storage: Storage, limit: int) -> list[Box]:
     if count == storage.height:
         return [Box(0, left, storage.height, left + columns)]
     return [Box(top, left, top + 1, left + columns) for top in tops]
-
-
-def _runs(channels: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Cut channels into those that follow one another: first, and one past the last."""
-    numbers = np.asarray(channels)
-    for run in np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1):
-        yield int(run[0]), int(run[-1]) + 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -147,6 +147,17 @@ class Storage:
                     groups.append(group := [])
                 group.append(plane)
         return groups
+
+
+def consecutive(planes: Iterable[int]) -> list[tuple[int, int]]:
+    """Cut ascending planes into ranges of those that follow one another: first, and one past the last."""
+    ranges: list[tuple[int, int]] = []
+    for plane in planes:
+        if ranges and ranges[-1][1] == plane:
+            ranges[-1] = ranges[-1][0], plane + 1
+        else:
+            ranges.append((plane, plane + 1))
+    return ranges
 
 
 def plane_windows(shape: Sequence[int], planes: tuple[int, int], y: range, x: range) -> Iterator[Window]:
