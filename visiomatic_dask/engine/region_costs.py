@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from visiomatic_dask.cube import Reader
-from visiomatic_dask.pyramid import Box, Storage
+from visiomatic_dask.pyramid import Box, Storage, groups_cost
 from visiomatic_dask.rendering import Style
 
 
@@ -19,6 +19,6 @@ def region_costs(reader: Reader, level: int, box: Box, style: Style) -> tuple[in
     """
     storage, content = Storage.of(reader), style.content
     groups = storage.groups(content.channels, storage.depth)
-    whole = sum(storage.cost((group[0], group[-1] + 1), level, box) for group in groups)
+    whole = groups_cost(storage, groups, level, box)
     # A subsample may repeat a row, or a chunk, as often as pixels are binned; coarser than that it would show nothing.
     return whole, min(whole, max(whole >> 2 * level, len(groups) * storage.block_nbytes))
