@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from astropy.io import fits
 
 from .. import reference
-from ..service import Service
+from ..service import Service, serving
 from .conftest import Sky
 
 JPEG = 3
@@ -209,3 +210,14 @@ def test_region_larger_than_a_jpeg_can_be(service: Service, cubes: Sky) -> None:
     assert "65500" in response.message
     data = service.ok("/api?FIF=wide.fits&CHAN=1&MINMAX=1:0,1&RGN=1,1:70000,3&BIN=2").body
     assert reference.decoded(data).shape == (2, 35_000)
+
+
+def test_a_query_that_says_nothing_means_another_thing_in_each_api(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(1).standard_normal((3, 40, 40)).astype(np.float32)
+    fits.writeto(tmp_path / "cube.fits", pixels)
+    paths = ("/api?FIF=cube.fits&JTL=0,0", "/cubes/cube.fits/tiles/0/0/0.jpg")
+    with serving(tmp_path) as one, serving(tmp_path) as other:
+        first = {path: one.ok(path).body for path in paths}
+        second = {path: other.ok(path).body for path in reversed(paths)}
+    assert first == second
+    assert len(set(first.values())) == 2

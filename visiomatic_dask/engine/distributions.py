@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,6 +13,7 @@ from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine import distribution_tasks as tasks
 from visiomatic_dask.engine import spectra_tasks
 from visiomatic_dask.engine.digests import digest
+from visiomatic_dask.engine.found_once import FoundOnce
 from visiomatic_dask.engine.task_runner import TaskRunner
 from visiomatic_dask.errors import InvalidRequest, StoreError
 from visiomatic_dask.rendering import (
@@ -73,7 +73,7 @@ class Distributions:
         self._runner = runner
         self._settings = settings
         self._stored = stored
-        self._kept: OrderedDict[str, asyncio.Task[Any]] = OrderedDict()
+        self._known = FoundOnce(_KEPT)
 
     async def cut(self, layer: Layer, channel: int | None, method: str) -> FoundCut:
         """Find cuts of a channel, or with None of all of them together.
@@ -125,17 +125,18 @@ class Distributions:
 
     async def _exact(self, layer: Layer, channel: int | None) -> Histogram | None:
         """Return what the store knows, which stays what it is once it is there."""
-        if self._stored is None:
+        stored = self._stored
+        if stored is None:
             return None
         key = f"{layer.reader.token}|{channel}"
         found: Histogram | None
         try:
-            found = await self._once(key, self._stored(layer, channel))
+            found = await self._known.get(key, lambda: stored(layer, channel))
         except StoreError as error:
             logger.warning("statistics in the store are not used, but a sample: %s", error)
             found = None
         if found is None:
-            self._kept.pop(key, None)
+            self._known.forget(key)
         return found
 
     async def _sampled(self, function: Callable[..., Any], prefix: str, layer: Layer, *args: Any) -> Any:
@@ -148,20 +149,4 @@ class Distributions:
         """Run a task on a layer, unless what it finds is known."""
         text = f"{layer.reader.token}|{(function.__name__, *args)!r}"
         key = f"{prefix}-{digest(text)}"
-        return await self._once(key, self._runner.run(function, layer.reader, *args, key=key))
-
-    async def _once(self, key: str, work: Coroutine[Any, Any, Any] | Awaitable[Any]) -> Any:
-        """Have something found out once, for all who ask at that time or later; not again if it fails."""
-        task = self._kept.get(key)
-        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
-            task = self._kept[key] = asyncio.ensure_future(_awaited(work))
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        elif asyncio.iscoroutine(work):
-            work.close()
-        self._kept.move_to_end(key)
-        return await asyncio.shield(task)
-
-
-async def _awaited(work: Awaitable[Any]) -> Any:
-    return await work
+        return await self._known.get(key, lambda: self._runner.run(function, layer.reader, *args, key=key))

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visiomatic_dask.cube import Cube, Layer, SourceFile
+from visiomatic_dask.engine.found_once import FoundOnce
 from visiomatic_dask.errors import BeingUnpacked, CubeNotFound, UnreadableCube
 from visiomatic_dask.readers import UnpackCache, open_cube
 from visiomatic_dask.readers.place import is_url
 from visiomatic_dask.rendering import Background
-from visiomatic_dask.server.content_cache import ContentCache
 from visiomatic_dask.server.names import DataRoots
 from visiomatic_dask.server.unpacking import Unpacking
 
@@ -36,6 +36,9 @@ _TICK = 0.02
 _MOST_TICKS = 50
 _PATIENCE = 1.0
 """Seconds for which a request waits while a cube is unpacked."""
+_MOST_CONTENTS = 64
+_MOST_CHANNELS = 2**17
+"""Of all contents of a cube that are kept, and what they are made of: each takes some 50 bytes in a mix."""
 
 BackgroundSource = Callable[[Layer], Awaitable[list[Background]]]
 
@@ -48,11 +51,11 @@ class OpenedCube:
         self.address = address
         self.checked = time.monotonic()
         self.is_dropped = False
-        self.contents = ContentCache()
+        self.contents = FoundOnce(_MOST_CONTENTS, _MOST_CHANNELS)
         self._source = source
-        self._backgrounds: dict[str, asyncio.Task[list[Background]]] = {}
-        self._cut_pairs: dict[str, NDArray[np.float64]] = {}
-        self._computed: dict[str, asyncio.Task[Any]] = {}
+        self._backgrounds = FoundOnce()
+        self._cut_pairs = FoundOnce()
+        self._computed = FoundOnce()
 
     @cached_property
     def fingerprints(self) -> frozenset[str]:
@@ -63,25 +66,22 @@ class OpenedCube:
 
     async def backgrounds(self, layer: Layer) -> list[Background]:
         """Background of every channel of a layer; sampled once, however many ask."""
-        task = self._backgrounds.get(layer.name)
-        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
-            task = self._backgrounds[layer.name] = asyncio.ensure_future(self._source(layer))
-        return await asyncio.shield(task)
+        found: list[Background] = await self._backgrounds.get(layer.name, lambda: self._source(layer))
+        return found
 
     async def cut_pairs(self, layer: Layer) -> NDArray[np.float64]:
         """Default cuts of every channel of a layer, (channels, 2): of thousands, those of a mix are found at once."""
-        pairs = self._cut_pairs.get(layer.name)
-        if pairs is None:
+
+        async def find() -> NDArray[np.float64]:
             found = [one.cut for one in await self.backgrounds(layer)]
-            pairs = self._cut_pairs[layer.name] = np.array([(cut.low, cut.high) for cut in found])
+            return np.array([(cut.low, cut.high) for cut in found])
+
+        pairs: NDArray[np.float64] = await self._cut_pairs.get(layer.name, find)
         return pairs
 
     async def computed(self, what: str, compute: Callable[[], Any]) -> Any:
         """Return what is computed in a thread, once for this version of the cube, however many ask."""
-        task = self._computed.get(what)
-        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
-            task = self._computed[what] = asyncio.ensure_future(asyncio.to_thread(compute))
-        return await asyncio.shield(task)
+        return await self._computed.get(what, lambda: asyncio.to_thread(compute))
 
 
 class Catalog:

@@ -64,7 +64,7 @@ async def resource_content(arguments: Arguments, opened: OpenedCube, layer: Laye
         asked = await asyncio.to_thread(ask_resource, arguments, layer) if "mix" in arguments else None
         return await _content(asked or ask_resource(arguments, layer), opened, layer, measurer)
 
-    found: Content = await opened.contents.get(_key(arguments, layer, CONTENT_KEYS), layer.channels, find)
+    found: Content = await opened.contents.get(_key(arguments, layer, CONTENT_KEYS), find, layer.channels)
     return found
 
 
@@ -74,7 +74,7 @@ async def api_content(arguments: Arguments, opened: OpenedCube, layer: Layer, me
     async def find() -> Content:
         return await _content(_ask_api(arguments, layer), opened, layer, measurer)
 
-    found: Content = await opened.contents.get(_key(arguments, layer, _API_KEYS), layer.channels, find)
+    found: Content = await opened.contents.get(_key(arguments, layer, _API_KEYS), find, layer.channels)
     return found
 
 
@@ -143,8 +143,8 @@ async def _content(asked: Asked, opened: OpenedCube, layer: Layer, measurer: Mea
     if isinstance(shown, Components):
         components = await opened.contents.get(
             (layer.name, "components", shown.channels),
-            len(shown.channels),
             lambda: measurer.principal_components(layer, shown.channels),
+            len(shown.channels),
         )
         return component_mix(shown.channels, components, asked.nan)
     channels: list[int] = shown.channels.tolist()
