@@ -8,7 +8,7 @@ from visiomatic_dask.engine.pyramids import Pyramids
 from visiomatic_dask.engine.requests import RegionRequest
 from visiomatic_dask.errors import TooLarge, Unavailable
 
-_BUILT_SOON = 5
+BUILT_SOON = 5
 """Seconds after which to ask again for what is being built."""
 
 
@@ -54,7 +54,7 @@ class ExactPixels:
             return plan
         if pyramids is not None and level in self._planner.ways.stored_levels(layer):
             pyramids.want(layer, self._planner.needs_of(region))
-            raise Unavailable("the exact pixels of this tile are being built; try again soon", _BUILT_SOON)
+            raise Unavailable("the exact pixels of this tile are being built; try again soon", BUILT_SOON)
         raise TooLarge(NO_SUBSAMPLE, parameter)
 
     def gone(self, region: RegionRequest) -> None:

@@ -20,7 +20,7 @@ from visiomatic_dask.engine.builder import Builder, new_owner
 from visiomatic_dask.engine.cluster import ClusterTarget
 from visiomatic_dask.engine.contours import ContourMaker
 from visiomatic_dask.engine.drafts import Drafts, can_be_draft
-from visiomatic_dask.engine.exact_pixels import ExactPixels
+from visiomatic_dask.engine.exact_pixels import BUILT_SOON, ExactPixels
 from visiomatic_dask.engine.exports import Exports
 from visiomatic_dask.engine.link import ClusterLink, kept_link
 from visiomatic_dask.engine.measurer import Measurer
@@ -36,13 +36,9 @@ from visiomatic_dask.engine.sweeps import Sweeps
 from visiomatic_dask.engine.task_runner import TaskRunner
 from visiomatic_dask.engine.ways import Way
 from visiomatic_dask.errors import PyramidGone, StoreError, TooLarge, Unavailable
+from visiomatic_dask.rendering.look import LARGEST_JPEG
 
 logger = logging.getLogger(__name__)
-
-_LARGEST_JPEG = 65_500
-"""Pixels along a side that libjpeg encodes."""
-_BUILT_SOON = 5
-"""Seconds after which to ask again for what is being built."""
 
 
 @asynccontextmanager
@@ -307,7 +303,7 @@ class Renderer:
                     pyramids.want(request.layer, self.planner.needs(request))
                     await pyramids.changed(request.layer)
         except TimeoutError as error:
-            raise Unavailable("the exact picture of this tile is being built; try again soon", _BUILT_SOON) from error
+            raise Unavailable("the exact picture of this tile is being built; try again soon", BUILT_SOON) from error
         return plan
 
     async def plan_region(self, request: RegionRequest) -> RegionPlan:
@@ -327,9 +323,9 @@ class Renderer:
                 f"{settings.tile_size}² pixels are allowed: zoom in, or increase the binning",
                 "RGN",
             )
-        if max(box.rows, box.columns) > _LARGEST_JPEG:
+        if max(box.rows, box.columns) > LARGEST_JPEG:
             raise TooLarge(
-                f"the region has {box.columns} x {box.rows} pixels; a JPEG has {_LARGEST_JPEG} along a side at most",
+                f"the region has {box.columns} x {box.rows} pixels; a JPEG has {LARGEST_JPEG} along a side at most",
                 "RGN",
             )
         if self.pyramids is not None and request.level:

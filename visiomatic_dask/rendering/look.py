@@ -15,6 +15,8 @@ from visiomatic_dask.rendering.stretches import check_stretch
 ImageFormat = Literal["jpeg", "png", "webp"]
 MEDIA_TYPES: dict[ImageFormat, str] = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 IMAGE_FORMATS: tuple[ImageFormat, ...] = get_args(ImageFormat)
+LARGEST_JPEG = 65_500
+"""Pixels along a side that libjpeg encodes."""
 
 BRIGHTNESS = (-100.0, 100.0)
 CONTRAST = (0.0, 1000.0)

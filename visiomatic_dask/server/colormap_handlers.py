@@ -10,7 +10,7 @@ from tornado.web import HTTPError
 from visiomatic_dask.rendering import check_colormap, colormap_groups, colormap_names
 from visiomatic_dask.rendering.strips import SHEET_ROWS, StripFormat, encoded_sheet, encoded_strip, strip
 from visiomatic_dask.server.base import BaseHandler
-from visiomatic_dask.server.responses import Delivery, cache_headers, not_modified
+from visiomatic_dask.server.responses import Delivery, cache_headers
 
 _FORMATS: tuple[StripFormat, ...] = ("png", "webp")
 _LONGEST = 2048
@@ -54,11 +54,10 @@ class StripHandler(BaseHandler):
                 lambda: encoded_strip(strip(name, width, height, vertical=vertical, invert=invert), image_format)
             )
         token = blake2b(data, digest_size=16).hexdigest()
-        self._set_headers(cache_headers(token, Delivery(fingerprinted=True)))
-        if not_modified(token, self.request.headers.get("If-None-Match")):
-            self.set_status(304)
-            self.finish()
+        delivery = Delivery(fingerprinted=True)
+        if self._unchanged(token, delivery):
             return
+        self._set_headers(cache_headers(token, delivery))
         self.set_header("Content-Type", f"image/{image_format}")
         self.set_header("X-Content-Type-Options", "nosniff")
         self.finish(data)

@@ -60,9 +60,11 @@ async def resource_content(arguments: Arguments, opened: OpenedCube, layer: Laye
     """Find what the keys of the resource API show (channels from 0)."""
 
     async def find() -> Content:
-        # In a thread: hundreds of elements take seconds on an axis of 16,000 channels.
-        asked = await asyncio.to_thread(ask_resource, arguments, layer) if "mix" in arguments else None
-        return await _content(asked or ask_resource(arguments, layer), opened, layer, measurer)
+        if "mix" in arguments:  # in a thread: hundreds of elements take seconds on an axis of 16,000 channels
+            asked = await asyncio.to_thread(ask_resource, arguments, layer)
+        else:
+            asked = ask_resource(arguments, layer)
+        return await _content(asked, opened, layer, measurer)
 
     found: Content = await opened.contents.get(_key(arguments, layer, CONTENT_KEYS), find, layer.channels)
     return found

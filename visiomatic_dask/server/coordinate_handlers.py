@@ -8,12 +8,12 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from tornado.web import stream_request_body
 
 from visiomatic_dask.cube import Layer
 from visiomatic_dask.cube.sky import frame_named
 from visiomatic_dask.errors import InvalidRequest, TooLarge
 from visiomatic_dask.server.base import Services
+from visiomatic_dask.server.body_handler import BodyHandler
 from visiomatic_dask.server.cube_handlers import LayerHandler
 from visiomatic_dask.server.describe_axes import describe_axes
 from visiomatic_dask.server.describe_wcs import describe_level_wcs, describe_wcs
@@ -57,12 +57,8 @@ class AxesHandler(LayerHandler):
         self.write_json(await asyncio.to_thread(describe_axes, layer, to, unit, rest))
 
 
-@stream_request_body
-class _PointsHandler(LayerHandler):
-    """Positions in, positions out.
-
-    Bodies are taken piece by piece, so that one which is too long is refused before it is in memory.
-    """
+class _PointsHandler(BodyHandler):
+    """Positions in, positions out."""
 
     given, answered = "", ""
     first, second = "", ""
@@ -72,23 +68,16 @@ class _PointsHandler(LayerHandler):
         """Take the services."""
         super().initialize(services)
         self._most = min(_MOST_POINTS, services.settings.measure_limit)
-        self._body = bytearray()
-        self._received = 0
+        self.longest = _BYTES_PER_POINT * self._most + _BYTES_BESIDE
+        self.holds = f", for {self._most:,} points"
 
     def prepare(self) -> None:
         """Refuse what says that it is too long."""
         super().prepare()
         announced = self.request.headers.get("Content-Length", "")
         if announced.isdecimal():
-            self._check_size(
-                int(announced[:18])
-            )  # that is too long, too, and Python counts no further than 4300 digits
-
-    def data_received(self, chunk: bytes) -> None:
-        """Take a piece of the body, unless that is too much: nobody need say beforehand how long it will be."""
-        self._received += len(chunk)
-        if self._received <= self._longest:
-            self._body += chunk
+            # Cut short it is too long, too, and Python counts no further than 4300 digits.
+            self.check_size(int(announced[:18]))
 
     def convert(self, layer: Layer, points: Array, frame: str | None) -> Array:
         """Convert points, (n, 2); NaN where there is nothing."""
@@ -110,25 +99,16 @@ class _PointsHandler(LayerHandler):
         """Convert a batch."""
         arguments = self.arguments
         arguments.check_names(("layer",))
-        self._check_size(self._received)
+        body = self.body()
         _, layer = await self.open(name, arguments)
-        self._send(await asyncio.get_running_loop().run_in_executor(self.services.batches, self._batch, layer))
+        self._send(await asyncio.get_running_loop().run_in_executor(self.services.batches, self._batch, layer, body))
 
     def _send(self, answer: str) -> None:
         self.set_header("Cache-Control", "no-cache")
         self.send_json(answer)
 
-    @property
-    def _longest(self) -> int:
-        """Bytes that a body may have."""
-        return _BYTES_PER_POINT * self._most + _BYTES_BESIDE
-
-    def _check_size(self, size: int) -> None:
-        if size > self._longest:
-            raise TooLarge(f"the body has {size:,} bytes; allowed: {self._longest:,}, for {self._most:,} points")
-
-    def _batch(self, layer: Layer) -> str:
-        points, frame = self._parsed(bytes(self._body), self._most)
+    def _batch(self, layer: Layer, body: bytes) -> str:
+        points, frame = self._parsed(body, self._most)
         return self._answer(layer, points, frame)
 
     def _parsed(self, body: bytes, most: int) -> tuple[Array, str | None]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine.requests import TileRequest
 from visiomatic_dask.errors import InvalidRequest
+from visiomatic_dask.pyramid import Box
 from visiomatic_dask.rendering import Style
 from visiomatic_dask.rendering.look import ImageFormat
 from visiomatic_dask.server import describe
@@ -17,6 +18,7 @@ from visiomatic_dask.server.base import BaseHandler
 from visiomatic_dask.server.browse import MOST_ENTRIES, PageRequest
 from visiomatic_dask.server.catalog import OpenedCube
 from visiomatic_dask.server.onto_query import ONTO_KEYS, asked_onto
+from visiomatic_dask.server.query import resource_box
 from visiomatic_dask.server.responses import Delivery
 from visiomatic_dask.server.style_query import STYLE_KEYS, resource_style
 from visiomatic_dask.server.tile_paths import KnownStyle
@@ -64,6 +66,11 @@ class LayerHandler(BaseHandler):
         layer = opened.cube.layer(arguments.text("layer"))
         self.services.renderer.opened(layer)
         return opened, layer
+
+    def place(self, arguments: Arguments, layer: Layer) -> tuple[int, Box]:
+        """Find the level and the rectangle that are asked for."""
+        level = arguments.integer("level", 0, 0, self.services.renderer.planner.tiles(layer).levels - 1)
+        return level, resource_box(arguments, layer, level)
 
     def preset_watch(self, arguments: Arguments, opened: OpenedCube) -> Callable[[], bool] | None:
         """Tell what finds out whether a preset that is asked for is still what it is now; None without one."""

@@ -11,7 +11,6 @@ from visiomatic_dask.engine.cutouts import CutoutPlan
 from visiomatic_dask.engine.digests import digest
 from visiomatic_dask.errors import CubeNotFound, InvalidRequest
 from visiomatic_dask.server.arguments import Arguments
-from visiomatic_dask.server.query import resource_box
 from visiomatic_dask.server.responses import Delivery, cache_headers
 from visiomatic_dask.server.streaming import StreamingHandler, attachment
 
@@ -30,8 +29,8 @@ class CutoutHandler(StreamingHandler):
             return
         self.check_version(opened.cube.fingerprint)
         services = self.services
-        level = arguments.integer("level", 0, 0, services.renderer.planner.tiles(layer).levels - 1)
-        box, channels = resource_box(arguments, layer, level), _channels(arguments, layer)
+        level, box = self.place(arguments, layer)
+        channels = _channels(arguments, layer)
         plan = await services.renderer.exports.plan_cutout(layer, level, box, channels)
         stem = name.rsplit("/", 1)[-1]
         history = _history(stem, plan, channels, services.version)

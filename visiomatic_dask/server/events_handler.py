@@ -14,6 +14,7 @@ from visiomatic_dask.errors import CubeChanged, InvalidRequest, VisiomaticError
 from visiomatic_dask.server.arguments import Arguments
 from visiomatic_dask.server.base import BaseHandler
 from visiomatic_dask.server.events import Subscription, Watch
+from visiomatic_dask.server.responses import is_listed
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +43,7 @@ class EventsHandler(BaseHandler, WebSocketHandler):
 
     def check_origin(self, origin: str) -> bool:
         """Whether pages of an origin may listen: the server's own, and those that may read its other answers."""
-        allowed = self.services.settings.cors_origins
-        if "*" in allowed or origin in allowed or super().check_origin(origin):
+        if is_listed(self.services.settings, origin) or super().check_origin(origin):
             return True
         shown = origin if len(origin) <= _LONGEST_REASON else origin[:_LONGEST_REASON] + "…"
         raise HTTPError(

@@ -27,7 +27,7 @@ from visiomatic_dask.rendering.legend.subject import bar_subject, mix_subject
 from visiomatic_dask.rendering.legend.svg import as_svg
 from visiomatic_dask.server.arguments import Arguments
 from visiomatic_dask.server.cube_handlers import LayerHandler
-from visiomatic_dask.server.responses import Delivery, cache_headers, not_modified
+from visiomatic_dask.server.responses import Delivery, cache_headers
 from visiomatic_dask.server.style_query import STYLE_KEYS
 
 _WRITERS = {"svg": ("image/svg+xml", as_svg), "png": ("image/png", as_png)}
@@ -48,20 +48,18 @@ class LegendHandler(LayerHandler):
             raise HTTPError(404, f"there are no legends of this kind; allowed: {', '.join(_WRITERS)}")
         frame = _frame(arguments)
         opened, layer = await self.open(name, arguments)
-        fingerprinted = self.check_version(opened.cube.fingerprint)
+        delivery = Delivery(fingerprinted=self.check_version(opened.cube.fingerprint))
         services = self.services
         style = await self.style(arguments, opened, layer)
         # A preset may have the key, too, and the format's own is that nothing is drawn.
         show_bad = "bad" in arguments or style.look.bad != _TRANSPARENT
         parts = (opened.cube.fingerprint, layer.name, style.text, frame, suffix, show_bad, services.version)
         token = digest(repr(parts))
-        self._set_headers(cache_headers(token, Delivery(fingerprinted=fingerprinted)))
-        if not_modified(token, self.request.headers.get("If-None-Match")):
-            self.set_status(304)
-            self.finish()
+        if self._unchanged(token, delivery):
             return
         media_type, _ = _WRITERS[suffix]
         data = await asyncio.to_thread(_drawn, style, layer, frame, suffix, show_bad=show_bad)
+        self._set_headers(cache_headers(token, delivery))
         self.set_header("Content-Type", media_type)
         self.set_header("X-Content-Type-Options", "nosniff")
         # Labels come from files: whatever they hold, no browser shall run it.

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine.region_bands import Container
 from visiomatic_dask.engine.requests import RegionRequest
 from visiomatic_dask.errors import InvalidRequest, TooLarge
-from visiomatic_dask.pyramid import Box
-from visiomatic_dask.rendering.look import ImageFormat
-from visiomatic_dask.server.arguments import Arguments
-from visiomatic_dask.server.query import resource_box
+from visiomatic_dask.rendering.look import LARGEST_JPEG, ImageFormat
 from visiomatic_dask.server.responses import Delivery, cache_headers
 from visiomatic_dask.server.streaming import StreamingHandler, attachment
 from visiomatic_dask.server.style_query import STYLE_KEYS
 
 _WHOLE: dict[str, tuple[ImageFormat, int]] = {
-    "jpg": ("jpeg", 65_500),
-    "jpeg": ("jpeg", 65_500),
+    "jpg": ("jpeg", LARGEST_JPEG),
+    "jpeg": ("jpeg", LARGEST_JPEG),
     "webp": ("webp", 16_383),
 }
 """Formats that are encoded in one piece, and the pixels along a side that they can hold."""
@@ -48,12 +44,6 @@ class RegionHandler(StreamingHandler):
             await self._send_whole(request, suffix, Delivery(image_format, fingerprinted, previews=True), disposition)
         else:
             await self._send_streamed(request, suffix, Delivery(image_format, fingerprinted), disposition)
-
-    def place(self, arguments: Arguments, layer: Layer) -> tuple[int, Box]:
-        """Find the level and the rectangle that are asked for."""
-        levels = self.services.renderer.planner.tiles(layer).levels
-        level = arguments.integer("level", 0, 0, levels - 1)
-        return level, resource_box(arguments, layer, level)
 
     async def _send_whole(self, request: RegionRequest, suffix: str, delivery: Delivery, disposition: str) -> None:
         box, (image_format, most) = request.box, _WHOLE[suffix]

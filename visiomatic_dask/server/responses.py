@@ -70,13 +70,18 @@ def timing_headers(picture: Picture) -> dict[str, str]:
 _EXPOSED = "ETag, X-Visiomatic-Quality, Retry-After, Server-Timing, Location, Content-Disposition"
 
 
+def is_listed(settings: Settings, origin: str) -> bool:
+    """Whether the operator has put an origin on the list of those whose pages may read answers."""
+    return "*" in settings.cors_origins or origin in settings.cors_origins
+
+
 def origin_headers(settings: Settings, origin: str | None) -> dict[str, str]:
     """Headers that let pages of other origins read an answer, where the operator has put them on the list."""
     allowed = settings.cors_origins
     if not allowed:
         return {}
     headers = {"Vary": "Origin"}
-    if origin is not None and ("*" in allowed or origin in allowed):
+    if origin is not None and is_listed(settings, origin):
         headers["Access-Control-Allow-Origin"] = "*" if "*" in allowed else origin
         headers["Access-Control-Expose-Headers"] = _EXPOSED
     return headers

@@ -6,7 +6,7 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
-from tornado.web import HTTPError, stream_request_body
+from tornado.web import HTTPError
 
 from visiomatic_dask.cube import Layer
 from visiomatic_dask.engine.sweep_job import SweepRequest
@@ -16,14 +16,13 @@ from visiomatic_dask.rendering import Cut, Mono, Style
 from visiomatic_dask.rendering.animation import ANIMATION_TYPES, AnimationFormat
 from visiomatic_dask.rendering.look import ImageFormat
 from visiomatic_dask.server.arguments import Arguments
-from visiomatic_dask.server.base import BaseHandler, Services
+from visiomatic_dask.server.base import BaseHandler
+from visiomatic_dask.server.body_handler import BodyHandler
 from visiomatic_dask.server.catalog import OpenedCube
-from visiomatic_dask.server.cube_handlers import LayerHandler
-from visiomatic_dask.server.query import resource_box
+from visiomatic_dask.server.responses import is_listed
 from visiomatic_dask.server.streaming import StreamingHandler, attachment
 from visiomatic_dask.server.style_query import STYLE_KEYS
 
-_LONGEST = 64 * 1024
 _KEYS = ("channels", "box", "level", "rate", "format", "style", "layer", "v")
 _RATE = (0.1, 60.0)
 _BODY = '{"channels": [first, last, step], "box": [x1, y1, x2, y2], "level", "rate", "format", "style": {…}}'
@@ -31,8 +30,8 @@ _BODY = '{"channels": [first, last, step], "box": [x1, y1, x2, y2], "level", "ra
 
 def check_same_origin(handler: BaseHandler) -> None:
     """Refuse what pages of other origins ask to be done, unless the operator has put them on the list."""
-    origin, allowed = handler.request.headers.get("Origin"), handler.services.settings.cors_origins
-    if origin is None or "*" in allowed or origin in allowed:
+    origin = handler.request.headers.get("Origin")
+    if origin is None or is_listed(handler.services.settings, origin):
         return
     if urlsplit(origin).netloc.lower() != handler.request.headers.get("Host", "").lower():
         raise HTTPError(403, "pages of other origins may not; allowed: this server's own, and visiomatic.cors-origins")
@@ -47,21 +46,10 @@ def allow(handler: BaseHandler, method: str) -> None:
     handler.finish()
 
 
-@stream_request_body
-class SweepsHandler(LayerHandler):
+class SweepsHandler(BodyHandler):
     """``/cubes/{name}/sweeps``."""
 
-    def initialize(self, services: Services) -> None:
-        """Take the services."""
-        super().initialize(services)
-        self._body = bytearray()
-        self._received = 0
-
-    def data_received(self, chunk: bytes) -> None:
-        """Take a piece of the body, unless that is too much."""
-        self._received += len(chunk)
-        if self._received <= _LONGEST:
-            self._body += chunk
+    longest = 64 * 1024
 
     async def options(self, _name: str) -> None:
         """Say which pages may start sweeps."""
@@ -70,10 +58,9 @@ class SweepsHandler(LayerHandler):
     async def post(self, name: str) -> None:
         """Start a sweep."""
         check_same_origin(self)
-        if self._received > _LONGEST:
-            raise TooLarge(f"the body has {self._received:,} bytes; allowed: {_LONGEST:,}")
+        body = self.body()
         self.arguments.check_names(())
-        asked = _parsed(bytes(self._body))
+        asked = _parsed(body)
         plain: dict[str, list[str]] = {
             key: [_text(key, asked[key])] for key in ("level", "rate", "layer", "v") if key in asked
         }
@@ -82,11 +69,11 @@ class SweepsHandler(LayerHandler):
         given = arguments.text("v")
         if given is not None and given != opened.cube.fingerprint:
             raise InvalidRequest.value("v", given, opened.cube.fingerprint)
-        level = arguments.integer("level", 0, 0, self.services.renderer.planner.tiles(layer).levels - 1)
+        level, box = self.place(arguments, layer)
         animation = _format(asked.get("format", "mp4"))
         styles = await self._styles(asked, opened, layer, animation)
         rate = arguments.number("rate", 10.0, *_RATE)
-        request = SweepRequest(layer, level, resource_box(arguments, layer, level), styles, rate, animation)
+        request = SweepRequest(layer, level, box, styles, rate, animation)
         job = await self.services.renderer.sweeps.start(request, self.viewer)
         self.set_status(202)
         self.set_header("Location", f"/jobs/{job['id']}")
