@@ -6,13 +6,14 @@ import re
 
 from visiomatic_dask.errors import InvalidRequest
 from visiomatic_dask.rendering.colours import swatch
+from visiomatic_dask.rendering.recipes.notation import NUMBER
 
 Colour = tuple[float, float, float]
 
 SWATCH_GAMMA = 2.2
 """Display gamma that a swatch is undone by: light is added linearly, and the default gamma is applied after."""
 COLOURS = "#rrggbb, #rgb, a CSS colour name as red, or r,g,b: shares of light as numbers"
-_NUMBERS = re.compile(r"\s*,\s*".join([r"([+-]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?)"] * 3))
+_NUMBERS = re.compile(r"\s*,\s*".join([NUMBER] * 3))
 _BRIGHTEST = 1e9
 
 

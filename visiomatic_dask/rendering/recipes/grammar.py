@@ -25,15 +25,14 @@ from visiomatic_dask.rendering.recipes.elements import (
     TableElement,
 )
 from visiomatic_dask.rendering.recipes.json_form import elements_of_json
+from visiomatic_dask.rendering.recipes.notation import INVERSE_UNIT, NUMBER, UNIT
 
 _LONGEST = 8192
 """Characters of an element; those of JSON are as many as a request may have."""
-_NUMBER = r"([+-]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][+-]?\d+)?)"
-UNIT = r"(?:[A-Za-zµμÅ%][A-Za-z0-9µμÅ/^.\-]{0,23})"
-_UNIT = rf"(?:\s*({UNIT})|\s+(1/[A-Za-zµμÅ]{{1,23}}))?"
-_SPAN = re.compile(rf"{_NUMBER}\s*(?:\.\.|-|–)\s*{_NUMBER}{_UNIT}")
-_BAND = re.compile(rf"{_NUMBER}\s*,\s*{_NUMBER}{_UNIT}")
-_POINT = re.compile(rf"{_NUMBER}{_UNIT}\s*=\s*{_NUMBER}")
+_UNIT = rf"(?:\s*({UNIT})|\s+({INVERSE_UNIT}))?"
+_SPAN = re.compile(rf"{NUMBER}\s*(?:\.\.|-|–)\s*{NUMBER}{_UNIT}")
+_BAND = re.compile(rf"{NUMBER}\s*,\s*{NUMBER}{_UNIT}")
+_POINT = re.compile(rf"{NUMBER}{_UNIT}\s*=\s*{NUMBER}")
 _CHANNEL_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 _CHANNEL = re.compile(rf"(\d{{1,9}}):({_CHANNEL_NUMBER}),({_CHANNEL_NUMBER}),({_CHANNEL_NUMBER})")
 RANGE = "* for all channels, or A-B or A..B: channel numbers from 0, or coordinates with a unit as 656-660nm"

@@ -35,9 +35,10 @@ from visiomatic_dask.rendering.recipes.elements import (
     Span,
     TableElement,
 )
+from visiomatic_dask.rendering.recipes.notation import INVERSE_UNIT, UNIT
 
 _LONGEST = 65536
-_UNIT = re.compile(r"(?:[A-Za-zµμÅ%][A-Za-z0-9µμÅ/^.\-]{0,23}|1/[A-Za-zµμÅ]{1,23})?")
+_UNIT = re.compile(rf"(?:{UNIT}|{INVERSE_UNIT})?")
 _KEYS: dict[str, tuple[str, ...]] = {
     "channel": ("colour",),
     "range": ("unit", "colour", "ramp"),
