@@ -9,15 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable
-from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from distributed import Future
-from distributed.scheduler import KilledWorker
 
 from visiomatic_dask.engine.link import ClusterLink
+from visiomatic_dask.engine.results import unavailable_if_lost
 from visiomatic_dask.engine.task_runner import big_result
 from visiomatic_dask.errors import Unavailable
 
@@ -83,20 +82,17 @@ class BandStreams:
         self._under_way += 1
         try:
             while True:
-                for task in islice(left, ahead - len(futures)):
-                    futures.append(
-                        link.client.submit(task.function, *task.args, key=task.key, priority=_PRIORITY, retries=0)
-                    )
-                if not futures:
-                    return
-                async with asyncio.timeout(self._patience):
-                    data = await big_result(link.client, futures[0])
+                with unavailable_if_lost(self._patience):
+                    for task in islice(left, ahead - len(futures)):
+                        futures.append(
+                            link.client.submit(task.function, *task.args, key=task.key, priority=_PRIORITY, retries=0)
+                        )
+                    if not futures:
+                        return
+                    async with asyncio.timeout(self._patience):
+                        data = await big_result(link.client, futures[0])
                 futures.popleft().release()
                 yield data
-        except TimeoutError as error:
-            raise Unavailable(f"no worker has answered within {self._patience:g} s") from error
-        except (CancelledError, KilledWorker, OSError) as error:  # Dask's cancellation, not asyncio's
-            raise Unavailable("the cluster was lost while it worked on this; try again in a moment") from error
         finally:
             self._under_way -= 1
             for future in futures:

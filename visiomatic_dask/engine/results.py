@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
 from typing import Any
 
 from distributed import Future
+from distributed.scheduler import KilledWorker
+
+from visiomatic_dask.errors import Unavailable
 
 
 async def result_of(future: Future) -> Any:
@@ -46,3 +52,20 @@ async def finished(future: Future) -> None:
     done = asyncio.Event()
     future.add_done_callback(lambda _: loop.is_closed() or loop.call_soon_threadsafe(done.set))
     await done.wait()
+
+
+@contextmanager
+def unavailable_if_lost(seconds: float) -> Iterator[None]:
+    """Raise `Unavailable` where no worker answers in time, or the cluster is lost.
+
+    Parameters
+    ----------
+    seconds : float
+        How long an answer is waited for, as the message has it.
+    """
+    try:
+        yield
+    except TimeoutError as error:
+        raise Unavailable(f"no worker has answered within {seconds:g} s") from error
+    except (CancelledError, KilledWorker, OSError) as error:  # Dask's cancellation, not asyncio's
+        raise Unavailable("the cluster was lost while it worked on this; try again in a moment") from error

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import CancelledError
 from typing import Any
 
 from distributed import Client, Future
-from distributed.scheduler import KilledWorker
 
 from visiomatic_dask.engine.bulk import NotThere, fetch_in_parts
 from visiomatic_dask.engine.link import ClusterLink
-from visiomatic_dask.engine.results import finished, result_of
+from visiomatic_dask.engine.results import finished, result_of, unavailable_if_lost
 from visiomatic_dask.errors import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -66,12 +64,9 @@ class TaskRunner:
         self._under_way += 1
         future = link.client.submit(function, *args, key=key, priority=_PRIORITY)
         try:
-            async with asyncio.timeout(self._deadline):
-                return await (big_result(link.client, future) if in_parts else result_of(future))
-        except TimeoutError as error:
-            raise Unavailable(f"no worker has answered within {self._deadline:g} s") from error
-        except (CancelledError, KilledWorker, OSError) as error:  # Dask's cancellation, not asyncio's
-            raise Unavailable("the cluster was lost while it worked on this; try again in a moment") from error
+            with unavailable_if_lost(self._deadline):
+                async with asyncio.timeout(self._deadline):
+                    return await (big_result(link.client, future) if in_parts else result_of(future))
         finally:
             self._under_way -= 1
             future.release()
