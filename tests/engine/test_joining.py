@@ -177,7 +177,9 @@ def test_tls(tmp_path: Path) -> None:
                     assert (await renderer.tile(TILE)).data.startswith(b"\xff\xd8")
                     assert renderer.route == "direct"
                     region = RegionRequest(TILE.layer, 0, Box(0, 0, 60, 50), TILE.style)
-                    assert (await renderer.region(await renderer.plan_region(region))).data.startswith(b"\xff\xd8")
+                    assert (await renderer.regions.render(await renderer.regions.plan(region))).data.startswith(
+                        b"\xff\xd8"
+                    )
                 stranger = dict.fromkeys(f"distributed.comm.tls.{name}" for name in tls)
                 with dask.config.set(stranger), pytest.raises(ClusterError, match="no Dask scheduler answers"):
                     async with open_cluster(target, __version__, load_settings()):

@@ -243,13 +243,13 @@ def test_an_evicted_pyramid_is_noticed_and_built_again(tmp_path: Path) -> None:
             await exact(renderer, other)
         region = RegionRequest(LAYER, 2, Box(0, 0, 150, 225), STYLE)
         async with looking(client, store, Heard(), read_limit="1.5 MB") as renderer:
-            plan = await renderer.plan_region(region)
+            plan = await renderer.regions.plan(region)
             assert plan.is_stored
-            check((await renderer.region(plan)).data)
+            check((await renderer.regions.render(plan)).data)
             shutil.rmtree(next(store.iterdir()))
             assert (await renderer.tile(other)).passing
             await exact(renderer, other)
-            assert (await renderer.plan_region(region)).preview_read is not None  # that plane was not asked for
+            assert (await renderer.regions.plan(region)).preview_read is not None  # that plane was not asked for
 
     cluster(use)
 

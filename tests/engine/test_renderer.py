@@ -75,7 +75,7 @@ def test_tiles_are_the_reference_rendering() -> None:
 
 
 async def region(renderer: Renderer, request: RegionRequest) -> Picture:
-    return await renderer.region(await renderer.plan_region(request))
+    return await renderer.regions.render(await renderer.regions.plan(request))
 
 
 def test_bricks_are_evicted_when_the_budget_is_used_up() -> None:

@@ -13,7 +13,6 @@ from dataclasses import replace
 
 from visiomatic_dask.config import Settings
 from visiomatic_dask.cube import Layer
-from visiomatic_dask.engine import tasks
 from visiomatic_dask.engine.admission import Admission
 from visiomatic_dask.engine.build_news import BuildNews
 from visiomatic_dask.engine.builder import Builder, new_owner
@@ -26,17 +25,17 @@ from visiomatic_dask.engine.link import ClusterLink, kept_link
 from visiomatic_dask.engine.measurer import Measurer
 from visiomatic_dask.engine.onto import OntoFinder
 from visiomatic_dask.engine.planner import Planner
-from visiomatic_dask.engine.plans import RegionPlan, TilePlan
+from visiomatic_dask.engine.plans import TilePlan
 from visiomatic_dask.engine.prefetch import Prefetcher
 from visiomatic_dask.engine.pyramid_news import OpenLayers, PyramidNews
 from visiomatic_dask.engine.pyramids import Pyramids
+from visiomatic_dask.engine.regions import Regions
 from visiomatic_dask.engine.reprojected_brick import Order
-from visiomatic_dask.engine.requests import Picture, RegionRequest, TileRequest
+from visiomatic_dask.engine.requests import Picture, TileRequest
 from visiomatic_dask.engine.sweeps import Sweeps
 from visiomatic_dask.engine.task_runner import TaskRunner
 from visiomatic_dask.engine.ways import Way
-from visiomatic_dask.errors import PyramidGone, StoreError, TooLarge, Unavailable
-from visiomatic_dask.rendering.look import LARGEST_JPEG
+from visiomatic_dask.errors import PyramidGone, StoreError, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +84,8 @@ class Renderer:
         Statistics and measurements.
     contours : ContourMaker
         Contours of tiles.
+    regions : Regions
+        Rectangles as one picture each.
     exports : Exports
         Files of any size.
     sweeps : Sweeps
@@ -108,6 +109,7 @@ class Renderer:
         self.contours = ContourMaker(self._runner, self.planner, self._exact, settings)
         self._onto = OntoFinder(settings.tile_size)
         self.sweeps = Sweeps(self._linked, settings, self.planner)
+        self.regions = Regions(self._runner, settings, self.planner, self.pyramids)
         self.exports = Exports(self._linked, settings, self.planner, self.pyramids)
 
     def use(self, link: ClusterLink | None) -> None:
@@ -305,59 +307,3 @@ class Renderer:
         except TimeoutError as error:
             raise Unavailable("the exact picture of this tile is being built; try again soon", BUILT_SOON) from error
         return plan
-
-    async def plan_region(self, request: RegionRequest) -> RegionPlan:
-        """Find out what a region is best made of at the moment.
-
-        Raises
-        ------
-        TooLarge
-            If it would render more tiles than ``visiomatic.region-tiles``, is longer than a JPEG can be, or would read
-            more than ``visiomatic.read-limit`` even from a subsample.
-        """
-        settings, box = self._settings, request.box
-        most = settings.region_tiles * settings.tile_size**2
-        if box.rows * box.columns > most:
-            raise TooLarge(
-                f"the region has {box.columns} x {box.rows} pixels; at most {settings.region_tiles} tiles of "
-                f"{settings.tile_size}² pixels are allowed: zoom in, or increase the binning",
-                "RGN",
-            )
-        if max(box.rows, box.columns) > LARGEST_JPEG:
-            raise TooLarge(
-                f"the region has {box.columns} x {box.rows} pixels; a JPEG has {LARGEST_JPEG} along a side at most",
-                "RGN",
-            )
-        if self.pyramids is not None and request.level:
-            await self.pyramids.looked_up(request.layer)
-        return self.planner.plan_region(request)
-
-    async def region(self, plan: RegionPlan) -> Picture:
-        """Render a rectangle as one picture, in one task.
-
-        Raises
-        ------
-        PyramidGone
-            If it was to be made from the store, and what is needed has left it meanwhile: worth another try.
-        VisiomaticError
-            Whatever kept the pixels from being read.
-        """
-        request = plan.request
-        if self.pyramids is not None and plan.is_stored:
-            self.pyramids.used(request.layer)
-        try:
-            data = await self._runner.run(
-                tasks.render_region,
-                plan.reader,
-                plan.below,
-                request.box,
-                request.style,
-                plan.preview_read,
-                key=f"region-{plan.token}",
-                in_parts=True,
-            )
-        except PyramidGone:
-            if self.pyramids is not None:
-                self.pyramids.gone(request.layer)
-            raise
-        return Picture(data, plan.preview_read is not None)

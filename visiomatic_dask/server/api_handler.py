@@ -87,7 +87,7 @@ class APIHandler(BaseHandler):
     async def _region(self, arguments: Arguments, opened: OpenedCube, layer: Layer) -> None:
         level, box = api_region(arguments, layer)
         request = RegionRequest(layer, level, box, await self._style(arguments, opened, layer))
-        await self.send_region(await self.services.renderer.plan_region(request), _DELIVERY)
+        await self.send_region(await self.services.renderer.regions.plan(request), _DELIVERY)
 
     async def _style(self, arguments: Arguments, opened: OpenedCube, layer: Layer) -> Style:
         return await api_style(arguments, opened, layer, self.services.settings, self.services.renderer.measure)

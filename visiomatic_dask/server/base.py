@@ -172,12 +172,12 @@ class BaseHandler(RequestHandler):
         try:
             await self._send_region(plan, delivery)
         except PyramidGone:  # evicted after it was planned
-            await self._send_region(await self.services.renderer.plan_region(plan.request), delivery)
+            await self._send_region(await self.services.renderer.regions.plan(plan.request), delivery)
 
     async def _send_region(self, plan: RegionPlan, delivery: Delivery) -> None:
         services, fingerprint = self.services, plan.request.layer.reader.fingerprint
         if not self._unchanged(plan.token, delivery):
-            making = services.desk.get(plan.token, fingerprint, lambda: services.renderer.region(plan))
+            making = services.desk.get(plan.token, fingerprint, lambda: services.renderer.regions.render(plan))
             await self._send_made(plan.token, making, delivery)
 
     def _unchanged(self, token: str, delivery: Delivery) -> bool:

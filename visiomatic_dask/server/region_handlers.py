@@ -54,7 +54,7 @@ class RegionHandler(StreamingHandler):
                 "box",
             )
         try:
-            plan = await self.services.renderer.plan_region(request)
+            plan = await self.services.renderer.regions.plan(request)
         except TooLarge as error:
             raise TooLarge(f"{error.message}; PNG and TIFF are streamed, and may be larger", "box") from error
         self.set_header("Content-Disposition", disposition)
